@@ -73,7 +73,7 @@ class Kind(NamedTuple):
     prepare_update: Callable[[JsonObject, JsonObject], JsonObject] = _keep_status
     validate: Callable[[JsonObject], list[FieldError]] = _no_errors
     validate_update: Callable[[JsonObject, JsonObject], list[FieldError]] = _no_update_errors
-    fields: Mapping[str, tuple[str, ...]] = {}  # noqa: RUF012 - a NamedTuple default; never changed
+    fields: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def resource(self) -> str:
