@@ -42,13 +42,14 @@ class Place(NamedTuple):
 class Node:
     """A value of the text with its place. `content`: the JSON value of a scalar, (key node, value node) pairs, or nodes."""
 
-    __slots__ = ("content", "kind", "place", "size", "text", "value")
+    __slots__ = ("content", "is_merge", "kind", "place", "size", "text", "value")
 
     def __init__(self, kind: str, place: Place, text: str = "") -> None:
         self.kind, self.place, self.text = kind, place, text
         self.content: list[tuple[Node, Node]] | list[Node] = []
         self.value: JsonValue = None
         self.size = 1
+        self.is_merge = False
 
 
 class Document(NamedTuple):
@@ -140,6 +141,7 @@ def _roots(text: str) -> Iterator[Node]:
         elif isinstance(event, yaml.ScalarEvent):
             node = Node("scalar", place, event.value)
             node.value = _scalar(event, place)
+            node.is_merge = event.value == "<<" and event.implicit[0]
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             if len(stack) >= MAX_DEPTH:
                 raise YamlError(f"nested deeper than {MAX_DEPTH} levels", *place)
@@ -238,7 +240,7 @@ def _mapping(node: Node) -> JsonObject:
         if key.kind != "scalar":
             raise YamlError("a key of a map must be a plain word, not a list or a map", *key.place)
         node.size += value.size
-        if key.text == "<<" and key.value == "<<":
+        if key.is_merge:
             for source in value.value if isinstance(value.value, list) else [value.value]:
                 if not isinstance(source, dict):
                     raise YamlError("`<<` merges maps only", *value.place)
