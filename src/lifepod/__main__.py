@@ -1,0 +1,5 @@
+"""`python -m lifepod`."""
+
+from lifepod.cli import main
+
+main()
