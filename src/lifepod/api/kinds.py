@@ -13,6 +13,8 @@ from lifepod.api.field_errors import FieldError
 from lifepod.api.objects import JsonObject
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+CREATE_ONLY = ("create",)
+"""The verbs of a question asked by POST (`SelfSubjectAccessReview`): answered, never stored."""
 
 
 class Subresource(NamedTuple):
@@ -23,6 +25,16 @@ class Subresource(NamedTuple):
     verbs: tuple[str, ...]
     group: str = ""
     version: str = ""
+
+
+def status_of(kind: str) -> Subresource:
+    """The `status` subresource that most kinds have."""
+    return Subresource("status", kind, ("get", "patch", "update"))
+
+
+def scale_of() -> Subresource:
+    """The `scale` subresource of workloads."""
+    return Subresource("scale", "Scale", ("get", "patch", "update"), "autoscaling", "v1")
 
 
 def _same(obj: JsonObject) -> JsonObject:
@@ -41,6 +53,10 @@ def _keep_status(obj: JsonObject, old: JsonObject) -> JsonObject:
     return obj
 
 
+def _no_warnings(obj: JsonObject, old: JsonObject | None) -> tuple[str, ...]:
+    return ()
+
+
 class Kind(NamedTuple):
     """One kind at one version.
 
@@ -51,6 +67,10 @@ class Kind(NamedTuple):
     prepare_update(obj, old)  likewise for an update; keeps what a client may not change. Status is kept by the caller.
     validate(obj)           errors of a new object; validate_update(obj, old) those of a change, immutable fields included
     fields                  selectable fields beside metadata.name/namespace: label → path
+    storage                 the resource under which objects of this kind are kept when it is another's ("" = its own):
+                            `events.events.k8s.io` keeps its objects as `events`. Then to_storage(obj) turns this shape
+                            into the stored one and from_storage(obj) back; both are the identity elsewhere.
+    warnings(obj, old)      texts for `Warning:` headers on a write; old is None on create
     """
 
     group: str
@@ -74,6 +94,20 @@ class Kind(NamedTuple):
     validate: Callable[[JsonObject], list[FieldError]] = _no_errors
     validate_update: Callable[[JsonObject, JsonObject], list[FieldError]] = _no_update_errors
     fields: Mapping[str, tuple[str, ...]] = {}
+    storage: str = ""
+    to_storage: Callable[[JsonObject], JsonObject] = _same
+    from_storage: Callable[[JsonObject], JsonObject] = _same
+    warnings: Callable[[JsonObject, JsonObject | None], tuple[str, ...]] = _no_warnings
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether objects of this kind are kept at all; reviews and bindings are only answered."""
+        return "get" in self.verbs and self.plural != "componentstatuses"
+
+    @property
+    def stored_as(self) -> str:
+        """The resource under which the store keeps objects of this kind."""
+        return self.storage or self.resource
 
     @property
     def resource(self) -> str:

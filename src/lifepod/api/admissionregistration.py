@@ -1,0 +1,58 @@
+"""Which kinds the group `admissionregistration.k8s.io` has. They are kept, not called."""
+
+from __future__ import annotations
+
+from lifepod.api.kinds import Kind, status_of
+
+KINDS = (
+    Kind(
+        group="admissionregistration.k8s.io",
+        version="v1",
+        kind="MutatingWebhookConfiguration",
+        plural="mutatingwebhookconfigurations",
+        singular="mutatingwebhookconfiguration",
+        namespaced=False,
+        schema="io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
+        categories=("api-extensions",),
+        has_generation=True,
+        unconditional_update=False,
+    ),
+    Kind(
+        group="admissionregistration.k8s.io",
+        version="v1",
+        kind="ValidatingAdmissionPolicy",
+        plural="validatingadmissionpolicies",
+        singular="validatingadmissionpolicy",
+        namespaced=False,
+        schema="io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
+        categories=("api-extensions",),
+        subresources=(status_of("ValidatingAdmissionPolicy"),),
+        has_generation=True,
+        has_status=True,
+        unconditional_update=False,
+    ),
+    Kind(
+        group="admissionregistration.k8s.io",
+        version="v1",
+        kind="ValidatingAdmissionPolicyBinding",
+        plural="validatingadmissionpolicybindings",
+        singular="validatingadmissionpolicybinding",
+        namespaced=False,
+        schema="io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
+        categories=("api-extensions",),
+        has_generation=True,
+        unconditional_update=False,
+    ),
+    Kind(
+        group="admissionregistration.k8s.io",
+        version="v1",
+        kind="ValidatingWebhookConfiguration",
+        plural="validatingwebhookconfigurations",
+        singular="validatingwebhookconfiguration",
+        namespaced=False,
+        schema="io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration",
+        categories=("api-extensions",),
+        has_generation=True,
+        unconditional_update=False,
+    ),
+)

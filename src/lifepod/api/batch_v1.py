@@ -1,0 +1,36 @@
+"""Which kinds the group `batch/v1` has."""
+
+from __future__ import annotations
+
+from lifepod.api.kinds import Kind, status_of
+
+KINDS = (
+    Kind(
+        group="batch",
+        version="v1",
+        kind="CronJob",
+        plural="cronjobs",
+        singular="cronjob",
+        namespaced=True,
+        schema="io.k8s.api.batch.v1.CronJob",
+        short_names=("cj",),
+        categories=("all",),
+        subresources=(status_of("CronJob"),),
+        has_generation=True,
+        has_status=True,
+    ),
+    Kind(
+        group="batch",
+        version="v1",
+        kind="Job",
+        plural="jobs",
+        singular="job",
+        namespaced=True,
+        schema="io.k8s.api.batch.v1.Job",
+        categories=("all",),
+        subresources=(status_of("Job"),),
+        has_generation=True,
+        has_status=True,
+        fields={"status.successful": ("status", "succeeded")},
+    ),
+)

@@ -1,0 +1,19 @@
+"""Which kinds the group `coordination.k8s.io` has."""
+
+from __future__ import annotations
+
+from lifepod.api.kinds import Kind
+
+KINDS = (
+    Kind(
+        group="coordination.k8s.io",
+        version="v1",
+        kind="Lease",
+        plural="leases",
+        singular="lease",
+        namespaced=True,
+        schema="io.k8s.api.coordination.v1.Lease",
+        create_on_update=True,
+        unconditional_update=False,
+    ),
+)

@@ -1,0 +1,18 @@
+"""Which kinds the group `discovery.k8s.io` has."""
+
+from __future__ import annotations
+
+from lifepod.api.kinds import Kind
+
+KINDS = (
+    Kind(
+        group="discovery.k8s.io",
+        version="v1",
+        kind="EndpointSlice",
+        plural="endpointslices",
+        singular="endpointslice",
+        namespaced=True,
+        schema="io.k8s.api.discovery.v1.EndpointSlice",
+        has_generation=True,
+    ),
+)

@@ -1,0 +1,63 @@
+"""Which kinds the group `networking.k8s.io` has."""
+
+from __future__ import annotations
+
+from lifepod.api.kinds import Kind, status_of
+
+KINDS = (
+    Kind(
+        group="networking.k8s.io",
+        version="v1",
+        kind="IngressClass",
+        plural="ingressclasses",
+        singular="ingressclass",
+        namespaced=False,
+        schema="io.k8s.api.networking.v1.IngressClass",
+        has_generation=True,
+    ),
+    Kind(
+        group="networking.k8s.io",
+        version="v1",
+        kind="Ingress",
+        plural="ingresses",
+        singular="ingress",
+        namespaced=True,
+        schema="io.k8s.api.networking.v1.Ingress",
+        short_names=("ing",),
+        subresources=(status_of("Ingress"),),
+        has_generation=True,
+        has_status=True,
+    ),
+    Kind(
+        group="networking.k8s.io",
+        version="v1",
+        kind="IPAddress",
+        plural="ipaddresses",
+        singular="ipaddress",
+        namespaced=False,
+        schema="io.k8s.api.networking.v1.IPAddress",
+        short_names=("ip",),
+    ),
+    Kind(
+        group="networking.k8s.io",
+        version="v1",
+        kind="NetworkPolicy",
+        plural="networkpolicies",
+        singular="networkpolicy",
+        namespaced=True,
+        schema="io.k8s.api.networking.v1.NetworkPolicy",
+        short_names=("netpol",),
+        has_generation=True,
+    ),
+    Kind(
+        group="networking.k8s.io",
+        version="v1",
+        kind="ServiceCIDR",
+        plural="servicecidrs",
+        singular="servicecidr",
+        namespaced=False,
+        schema="io.k8s.api.networking.v1.ServiceCIDR",
+        subresources=(status_of("ServiceCIDR"),),
+        has_status=True,
+    ),
+)

@@ -1,0 +1,22 @@
+"""Which kinds the group `policy/v1` has."""
+
+from __future__ import annotations
+
+from lifepod.api.kinds import Kind, status_of
+
+KINDS = (
+    Kind(
+        group="policy",
+        version="v1",
+        kind="PodDisruptionBudget",
+        plural="poddisruptionbudgets",
+        singular="poddisruptionbudget",
+        namespaced=True,
+        schema="io.k8s.api.policy.v1.PodDisruptionBudget",
+        short_names=("pdb",),
+        subresources=(status_of("PodDisruptionBudget"),),
+        has_generation=True,
+        has_status=True,
+        unconditional_update=False,
+    ),
+)

@@ -1,0 +1,48 @@
+"""Which kinds the group `rbac.authorization.k8s.io` has. They are kept, not enforced."""
+
+from __future__ import annotations
+
+from lifepod.api.kinds import Kind
+
+KINDS = (
+    Kind(
+        group="rbac.authorization.k8s.io",
+        version="v1",
+        kind="ClusterRoleBinding",
+        plural="clusterrolebindings",
+        singular="clusterrolebinding",
+        namespaced=False,
+        schema="io.k8s.api.rbac.v1.ClusterRoleBinding",
+        create_on_update=True,
+    ),
+    Kind(
+        group="rbac.authorization.k8s.io",
+        version="v1",
+        kind="ClusterRole",
+        plural="clusterroles",
+        singular="clusterrole",
+        namespaced=False,
+        schema="io.k8s.api.rbac.v1.ClusterRole",
+        create_on_update=True,
+    ),
+    Kind(
+        group="rbac.authorization.k8s.io",
+        version="v1",
+        kind="RoleBinding",
+        plural="rolebindings",
+        singular="rolebinding",
+        namespaced=True,
+        schema="io.k8s.api.rbac.v1.RoleBinding",
+        create_on_update=True,
+    ),
+    Kind(
+        group="rbac.authorization.k8s.io",
+        version="v1",
+        kind="Role",
+        plural="roles",
+        singular="role",
+        namespaced=True,
+        schema="io.k8s.api.rbac.v1.Role",
+        create_on_update=True,
+    ),
+)

@@ -1,0 +1,19 @@
+"""Which kinds the group `scheduling.k8s.io` has."""
+
+from __future__ import annotations
+
+from lifepod.api.kinds import Kind
+
+KINDS = (
+    Kind(
+        group="scheduling.k8s.io",
+        version="v1",
+        kind="PriorityClass",
+        plural="priorityclasses",
+        singular="priorityclass",
+        namespaced=False,
+        schema="io.k8s.api.scheduling.v1.PriorityClass",
+        short_names=("pc",),
+        has_generation=True,
+    ),
+)
