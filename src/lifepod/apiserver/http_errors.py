@@ -1,0 +1,107 @@
+"""The refusals of the HTTP layer, in upstream's words: what concerns the request itself, not an object.
+
+Refusals about objects are in `status_errors.py`.
+
+Source: k8s.io/apimachinery v0.34.4 pkg/api/errors/errors.go: NewGenericServerResponse, NewUnauthorized, NewForbidden
+        k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/negotiation/errors.go
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+
+from lifepod.api.objects import JsonObject
+from lifepod.api.writes import ApiError
+from lifepod.apiserver.exchange import Headers, Response
+
+_MEDIA_TYPES: Final = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+
+
+def refusal(code: int, reason: str, message: str, details: JsonObject | None = None) -> ApiError:
+    """A `Status` of failure as an exception."""
+    status: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message}
+    if reason:
+        status["reason"] = reason
+    if details is not None:
+        status["details"] = details
+    status["code"] = code
+    return ApiError(status)
+
+
+def status_response(error: ApiError, headers: Headers = ()) -> Response:
+    """An error as an answer. A `retryAfterSeconds` of it is also said as a header."""
+    retry = (error.status.get("details") or {}).get("retryAfterSeconds")
+    if retry:
+        headers = (*headers, ("Retry-After", str(retry)))
+    return Response(error.code, orjson.dumps(error.status) + b"\n", "application/json", headers)
+
+
+def bad_request(message: str) -> ApiError:
+    """400."""
+    return refusal(400, "BadRequest", message)
+
+
+def unauthorized() -> ApiError:
+    """401: the credentials are not known."""
+    return refusal(401, "Unauthorized", "Unauthorized")
+
+
+def forbidden_path(user: str, verb: str, path: str) -> ApiError:
+    """403 of a path that is no resource."""
+    return refusal(403, "Forbidden", f'forbidden: User "{user}" cannot {verb} path "{path}"', {})
+
+
+def forbidden_resource(
+    user: str, verb: str, group: str, resource: str, name: str, namespace: str, why: str = ""
+) -> ApiError:
+    """403 of a resource; `resource` may be `pods/log`.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/responsewriters/errors.go: forbiddenMessage
+    """
+    plural = resource.partition("/")[0]
+    shown = f"{plural}.{group}" if group else plural
+    named = f'{shown} "{name}" is forbidden' if name else f"{shown} is forbidden"
+    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+    text = f'{named}: User "{user}" cannot {verb} resource "{resource}" in API group "{group}" {where}'
+    details = {"name": name, "group": group, "kind": plural}
+    return refusal(403, "Forbidden", f"{text}: {why}" if why else text, {k: v for k, v in details.items() if v})
+
+
+def no_such_resource() -> ApiError:
+    """404 of a path below a known group version."""
+    return refusal(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def method_not_allowed() -> ApiError:
+    """405."""
+    message = "the server does not allow this method on the requested resource"
+    return refusal(405, "MethodNotAllowed", message, {})
+
+
+def not_acceptable() -> ApiError:
+    """406: nothing the client accepts is on offer."""
+    return refusal(406, "NotAcceptable", f"only the following media types are accepted: {_MEDIA_TYPES}")
+
+
+def unsupported_body() -> ApiError:
+    """415: the body is in no known format."""
+    message = f"the body of the request was in an unknown format - accepted media types include: {_MEDIA_TYPES}"
+    return refusal(415, "UnsupportedMediaType", message)
+
+
+def unsupported_patch() -> ApiError:
+    """415: the patch is of no known type."""
+    return refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+
+
+def internal_error(problem: str) -> ApiError:
+    """500: our own mistake."""
+    message = f"Internal error occurred: {problem}"
+    return refusal(500, "InternalError", message, {"causes": [{"message": problem}]})
+
+
+def service_unavailable(message: str) -> ApiError:
+    """503."""
+    return refusal(503, "ServiceUnavailable", message)

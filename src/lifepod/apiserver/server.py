@@ -1,0 +1,132 @@
+"""Listens: sockets, TLS, and the end of both. What is said on a connection is `protocol.py`'s.
+
+TLS is asyncio's own, with a smaller read buffer: `SSLProtocol.max_size` is private, so a test guards that it is still there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import tempfile
+from asyncio import sslproto
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from lifepod.apiserver.exchange import Response, Site
+from lifepod.apiserver.protocol import MAX_BODY_BYTES, Connections, HttpProtocol
+
+if TYPE_CHECKING:
+    from lifepod.apiserver.certificates import CertifiedKey
+
+TLS_BUFFER_BYTES: Final = 16 * 1024
+HANDSHAKE_SECONDS: Final = 10
+GRACE_SECONDS: Final = 2.0
+BACKLOG: Final = 1024
+_TOO_LARGE: Final = (
+    b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",'
+    b'"message":"Request entity too large: limit is %d","reason":"RequestEntityTooLarge","code":413}\n' % MAX_BODY_BYTES
+)
+
+
+class Tls(NamedTuple):
+    """The server's certificate and the CA that client certificates must come from (PEM)."""
+
+    server: CertifiedKey
+    client_ca: bytes
+
+
+class SmallTlsProtocol(sslproto.SSLProtocol):
+    """asyncio's TLS with 16 kB instead of 256 kB set aside for each connection: a watch is idle most of its life."""
+
+    max_size = TLS_BUFFER_BYTES
+
+
+class Server:
+    """A listening API server. `stop` ends it; afterwards nothing of it is left in the loop."""
+
+    def __init__(self, listener: asyncio.Server, connections: Connections, host: str, port: int, scheme: str) -> None:
+        self._listener = listener
+        self._connections = connections
+        self.host = host
+        self.port = port
+        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return len(self._connections.open)
+
+    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Take no more connections; end watches and idle connections now, give requests under way `grace_seconds`."""
+        self._connections.stopping = True
+        self._listener.close()
+        for connection in list(self._connections.open):
+            connection.shut_down()
+        if not await self._all_closed(grace_seconds):
+            for connection in list(self._connections.open):
+                connection.transport.abort()
+            await self._all_closed(1.0)
+
+    async def _all_closed(self, seconds: float) -> bool:
+        if not self._connections.open:
+            return True
+        try:
+            await asyncio.wait_for(self._connections.all_closed.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+async def serve(
+    site: Site,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: Tls | None = None,
+    sock: socket.socket | None = None,
+) -> Server:
+    """Listen in the running loop, at `host`:`port` (0: any free port) or on `sock`, which is already bound.
+
+    Without `tls` the server speaks plain HTTP. No signal handler is installed.
+    """
+    loop = asyncio.get_running_loop()
+    connections = Connections(site, Response(413, _TOO_LARGE))
+    context = tls_context(tls) if tls is not None else None
+
+    def connect() -> asyncio.BaseProtocol:
+        protocol = HttpProtocol(connections, loop)
+        if context is None:
+            return protocol
+        return SmallTlsProtocol(
+            loop,
+            protocol,
+            context,
+            None,
+            server_side=True,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            ssl_shutdown_timeout=1.0,
+        )
+
+    if sock is not None:
+        listener = await loop.create_server(connect, sock=sock, backlog=BACKLOG)
+    else:
+        listener = await loop.create_server(connect, host, port, backlog=BACKLOG)
+    name = listener.sockets[0].getsockname()
+    return Server(listener, connections, name[0], name[1], "https" if context else "http")
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """Server side TLS 1.2+ that accepts, but does not ask for, client certificates of our CA."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cadata=tls.client_ca.decode())
+    context.set_alpn_protocols(["http/1.1"])
+    context.num_tickets = 0  # nobody resumes, and each ticket costs a signature's worth of work and memory
+    with tempfile.NamedTemporaryFile(
+        prefix="lifepod-", suffix=".pem"
+    ) as file:  # ssl reads keys from files only; mode 0600
+        os.write(file.fileno(), tls.server.key + tls.server.certificate)
+        context.load_cert_chain(file.name)
+    return context
