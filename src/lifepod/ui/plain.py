@@ -1,0 +1,48 @@
+"""The story as plain lines, for pipes, logs and CI: one line a step, no control codes, nothing repeated."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lifepod.diagnosis.findings import Finding
+from lifepod.ui.story import Change, LogLine
+
+
+def elapsed(start: datetime, at: datetime) -> str:
+    """` 12.3s` since the start."""
+    return f"{max((at - start).total_seconds(), 0):7.1f}s"
+
+
+def change_line(change: Change, start: datetime) -> str:
+    """`   0.3s  pod/web  Running  app Running; Ready`."""
+    details = "; ".join(change.details)
+    return f"{elapsed(start, change.at)}  {change.subject}  {change.status}{f'  {details}' if details else ''}"
+
+
+def event_line(event_type: str, reason: str, subject: str, message: str, start: datetime, at: datetime) -> str:
+    """A Kubernetes Event; only warnings are worth a line."""
+    return f"{elapsed(start, at)}  {subject}  {event_type} {reason}: {message}"
+
+
+def log_line(line: LogLine) -> str:
+    """`          | web app | text`."""
+    return f"          | {line.pod} {line.container} | {line.text}"
+
+
+def finding_lines(finding: Finding, now: datetime) -> list[str]:
+    """The cause, what happens next, what to do; indented to stand under their pod."""
+    subject = f"{finding.subject}: " if finding.subject else ""
+    lines = [f"{subject}{finding.cause}"]
+    lines += [f"  {text}" for text in finding.evidence]
+    if finding.happens:
+        when = f" in {duration((finding.at - now).total_seconds())}" if finding.at and finding.at > now else ""
+        lines.append(f"  next: {finding.happens.rstrip('.')}{when}.")
+    lines += [f"  do: {text}" for text in finding.remedy]
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """`8s`, `2m40s`."""
+    whole = max(round(seconds), 0)
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}m{rest}s" if minutes and rest else f"{minutes}m" if minutes else f"{rest}s"
