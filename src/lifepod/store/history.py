@@ -1,0 +1,92 @@
+"""What changed lately, for watches that continue and lists of the past: at most five minutes and 100,000 changes.
+
+Time comes in with each change. Older positions are answered by the callers with 410.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+
+from lifepod.store.record import Change
+
+MAX_CHANGES = 100_000
+MAX_AGE_SECONDS = 300.0
+WARM_CHANGES = 1_024
+"""How many of the newest changes keep their watch line and decoded object ready."""
+
+
+class Timeline:
+    """The changes of one resource, oldest first. Positions count from the first change ever and stay valid."""
+
+    __slots__ = ("_changes", "_start", "base", "trimmed_at")
+
+    def __init__(self, trimmed_at: int) -> None:
+        self._changes: list[Change] = []
+        self._start = 0
+        self.base = 0
+        self.trimmed_at = trimmed_at
+        """Changes up to this revision are gone (or never were)."""
+
+    @property
+    def end(self) -> int:
+        """The position after the newest change."""
+        return self.base + len(self._changes) - self._start
+
+    def append(self, change: Change) -> None:
+        self._changes.append(change)
+
+    def pop_oldest(self) -> None:
+        """Forget the oldest change. The list is shortened now and then, not each time."""
+        self.trimmed_at = self._changes[self._start].revision
+        self._start += 1
+        self.base += 1
+        if self._start > 512 and self._start * 2 > len(self._changes):
+            del self._changes[: self._start]
+            self._start = 0
+
+    def position_after(self, revision: int) -> int:
+        """The position of the first change later than `revision`."""
+        found = bisect_right(self._changes, revision, lo=self._start, key=lambda change: change.revision)
+        return self.base + found - self._start
+
+    def from_position(self, position: int, limit: int) -> list[Change]:
+        """Up to `limit` changes from `position` on, which must not lie before `base`."""
+        at = position - self.base + self._start
+        return self._changes[at : at + limit]
+
+    def newest_first_until(self, revision: int) -> list[Change]:
+        """The changes later than `revision`, newest first."""
+        at = self.position_after(revision) - self.base + self._start
+        return self._changes[: at - 1 if at else None : -1]
+
+
+class History:
+    """The changes of all resources."""
+
+    def __init__(self, revision: int = 0) -> None:
+        self._lines: dict[str, Timeline] = {}
+        self._order: deque[tuple[float, Timeline]] = deque()
+        self._warm: deque[Change] = deque()
+        self.start = revision
+        """The revision before the first change that was recorded here."""
+
+    def of(self, resource: str) -> Timeline:
+        """The changes of one resource."""
+        line = self._lines.get(resource)
+        if line is None:
+            line = self._lines[resource] = Timeline(self.start)
+        return line
+
+    def append(self, resource: str, change: Change) -> None:
+        """Record a change and forget what is too old or too much."""
+        line = self.of(resource)
+        line.append(change)
+        order = self._order
+        order.append((change.at, line))
+        self._warm.append(change)
+        if len(self._warm) > WARM_CHANGES:
+            self._warm.popleft().forget()
+        oldest_kept = change.at - MAX_AGE_SECONDS
+        while len(order) > MAX_CHANGES or order[0][0] < oldest_kept:
+            order.popleft()[1].pop_oldest()

@@ -1,0 +1,139 @@
+"""Watches: what each selection sees of a change, and when the history cannot tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifepod.api.selectors import parse_label_selector
+from lifepod.store import FieldTerm, Selection, Store, TooOld, Watch
+
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+WEB = Selection("", parse_label_selector("app=web"))
+
+
+def pod(name, app, phase="Pending"):
+    metadata = {"name": name, "namespace": "default", "uid": name, "labels": {"app": app}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"phase": phase}}
+
+
+def taken(watch):
+    lines = [orjson.loads(seen.line) for seen in watch.take()]
+    return [(line["type"], line["object"]["metadata"]["resourceVersion"]) for line in lines]
+
+
+def test_a_watch_sees_what_is_later_than_its_revision_in_order():
+    store = Store()
+    store.create("pods", pod("a", "web"), NOW)
+    watch = Watch(store, "pods", revision=1)
+    store.update("pods", pod("a", "db"), NOW)
+    store.create("configmaps", pod("x", "web"), NOW)
+    store.delete("pods", "default", "a", NOW)
+    assert taken(watch) == [("MODIFIED", "2"), ("DELETED", "4")]
+    assert taken(watch) == []
+
+
+def test_what_starts_to_match_is_added_and_what_ceases_is_deleted_with_the_old_body_and_the_new_revision():
+    store = Store()
+    watch = Watch(store, "pods", WEB)
+    store.create("pods", pod("a", "db"), NOW)
+    store.update("pods", pod("a", "web"), NOW)
+    store.update("pods", pod("a", "web", "Running"), NOW)
+    store.update("pods", pod("a", "db", "Failed"), NOW)
+    store.delete("pods", "default", "a", NOW)
+    events = [orjson.loads(seen.line) for seen in watch.take()]
+    assert [(e["type"], e["object"]["metadata"]["resourceVersion"]) for e in events] == [
+        ("ADDED", "2"),
+        ("MODIFIED", "3"),
+        ("DELETED", "4"),
+    ]
+    assert events[-1]["object"]["status"]["phase"] == "Running"
+    assert events[-1]["object"]["metadata"]["labels"] == {"app": "web"}
+
+
+def test_field_terms_move_objects_in_and_out_of_view():
+    store = Store()
+    watch = Watch(store, "pods", Selection("", (), (FieldTerm(("status", "phase"), "Running"),)))
+    store.create("pods", pod("a", "web"), NOW)
+    store.update("pods", pod("a", "web", "Running"), NOW)
+    store.update("pods", pod("a", "web", "Succeeded"), NOW)
+    assert taken(watch) == [("ADDED", "2"), ("DELETED", "3")]
+
+
+def test_a_watch_of_a_namespace_sees_nothing_of_others():
+    store = Store()
+    watch = Watch(store, "pods", Selection("other"))
+    store.create("pods", pod("a", "web"), NOW)
+    assert taken(watch) == []
+    assert watch.revision == 1
+
+
+def test_a_watch_from_before_the_history_is_refused():
+    store = Store()
+    store.create("pods", pod("a", "web"), NOW)
+    store.create("pods", pod("b", "web"), NOW + timedelta(minutes=6))
+    with pytest.raises(TooOld, match=r"too old resource version: 0 \(1\)"):
+        Watch(store, "pods", revision=0)
+
+
+def test_a_watch_that_fell_behind_the_history_ends():
+    store = Store()
+    watch = Watch(store, "pods")
+    store.create("pods", pod("a", "web"), NOW)
+    store.create("pods", pod("b", "web"), NOW + timedelta(minutes=6))
+    with pytest.raises(TooOld):
+        watch.take()
+
+
+def test_a_restore_ends_watches():
+    store = Store()
+    watch = Watch(store, "pods")
+    store.restore(store.snapshot())
+    assert watch.is_behind
+    with pytest.raises(TooOld):
+        watch.take()
+
+
+def test_the_watch_line_is_made_once_for_all_watchers():
+    store = Store()
+    watches = [Watch(store, "pods"), Watch(store, "pods", WEB)]
+    store.create("pods", pod("a", "web"), NOW)
+    first, second = (watch.take()[0].line for watch in watches)
+    assert first is second
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["web", "db", "gone"])), max_size=40), st.integers(0, 40)
+)
+def test_list_then_watch_leads_to_what_a_later_list_shows(steps, cut):
+    store = Store()
+    view: dict[str, str] = {}
+    watch = None
+    for number, (name, app) in enumerate(steps):
+        if number == cut:
+            page = store.list("pods", WEB)
+            view = {record.name: record.labels["app"] for record in page.records}
+            watch = Watch(store, "pods", WEB, page.revision)
+        there = store.record("pods", "default", name)
+        if app == "gone":
+            if there:
+                store.delete("pods", "default", name, NOW)
+        elif there:
+            store.update("pods", pod(name, app), NOW)
+        else:
+            store.create("pods", pod(name, app), NOW)
+    if watch is None:
+        return
+    for seen in watch.take():
+        event = orjson.loads(seen.line)
+        name = event["object"]["metadata"]["name"]
+        if event["type"] == "DELETED":
+            del view[name]
+        else:
+            assert (name in view) is (event["type"] == "MODIFIED")
+            view[name] = event["object"]["metadata"]["labels"]["app"]
+    assert view == {record.name: record.labels["app"] for record in store.list("pods", WEB).records}
