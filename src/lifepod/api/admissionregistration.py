@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_cluster import default_admission_policy, default_webhooks
+from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
 
 KINDS = (
@@ -16,6 +18,7 @@ KINDS = (
         categories=("api-extensions",),
         has_generation=True,
         unconditional_update=False,
+        default=default_webhooks,
     ),
     Kind(
         group="admissionregistration.k8s.io",
@@ -30,6 +33,8 @@ KINDS = (
         has_generation=True,
         has_status=True,
         unconditional_update=False,
+        default=default_admission_policy,
+        prepare_create=starting_with({}),
     ),
     Kind(
         group="admissionregistration.k8s.io",
@@ -42,6 +47,7 @@ KINDS = (
         categories=("api-extensions",),
         has_generation=True,
         unconditional_update=False,
+        default=default_admission_policy,
     ),
     Kind(
         group="admissionregistration.k8s.io",
@@ -54,5 +60,6 @@ KINDS = (
         categories=("api-extensions",),
         has_generation=True,
         unconditional_update=False,
+        default=default_webhooks,
     ),
 )

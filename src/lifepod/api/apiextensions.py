@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_cluster import default_custom_resource
 from lifepod.api.kinds import Kind, status_of
 
 KINDS = (
@@ -19,5 +20,6 @@ KINDS = (
         has_generation=True,
         has_status=True,
         unconditional_update=False,
+        default=default_custom_resource,
     ),
 )

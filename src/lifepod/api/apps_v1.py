@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_workloads import (
+    default_daemon_set,
+    default_deployment,
+    default_replica_set,
+    default_stateful_set,
+)
+from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, scale_of, status_of
+
+_DAEMON_SET = {
+    "currentNumberScheduled": 0,
+    "desiredNumberScheduled": 0,
+    "numberMisscheduled": 0,
+    "numberReady": 0,
+}
 
 KINDS = (
     Kind(
@@ -27,6 +41,8 @@ KINDS = (
         subresources=(status_of("DaemonSet"),),
         has_generation=True,
         has_status=True,
+        default=default_daemon_set,
+        prepare_create=starting_with(_DAEMON_SET),
     ),
     Kind(
         group="apps",
@@ -44,6 +60,8 @@ KINDS = (
         ),
         has_generation=True,
         has_status=True,
+        default=default_deployment,
+        prepare_create=starting_with({}),
     ),
     Kind(
         group="apps",
@@ -62,6 +80,8 @@ KINDS = (
         has_generation=True,
         has_status=True,
         fields={"status.replicas": ("status", "replicas")},
+        default=default_replica_set,
+        prepare_create=starting_with({"replicas": 0}),
     ),
     Kind(
         group="apps",
@@ -79,5 +99,7 @@ KINDS = (
         ),
         has_generation=True,
         has_status=True,
+        default=default_stateful_set,
+        prepare_create=starting_with({"availableReplicas": 0, "replicas": 0}),
     ),
 )

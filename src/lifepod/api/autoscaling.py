@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from lifepod.api.autoscaler_versions import autoscaler_v1, autoscaler_v2
+from lifepod.api.defaults_cluster import default_autoscaler, default_autoscaler_v1
+from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
+
+_STATUS = {"currentReplicas": 0, "desiredReplicas": 0}
 
 KINDS = (
     Kind(
@@ -17,6 +22,8 @@ KINDS = (
         categories=("all",),
         subresources=(status_of("HorizontalPodAutoscaler"),),
         has_status=True,
+        default=default_autoscaler,
+        prepare_create=starting_with(_STATUS),
     ),
     Kind(
         group="autoscaling",
@@ -30,5 +37,9 @@ KINDS = (
         categories=("all",),
         subresources=(status_of("HorizontalPodAutoscaler"),),
         has_status=True,
+        default=default_autoscaler_v1,
+        prepare_create=starting_with(_STATUS),
+        to_storage=autoscaler_v2,
+        from_storage=autoscaler_v1,
     ),
 )

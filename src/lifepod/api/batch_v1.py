@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_workloads import default_cron_job, default_job
+from lifepod.api.first_status import starting_with
+from lifepod.api.job_writes import prepared_job
 from lifepod.api.kinds import Kind, status_of
 
 KINDS = (
@@ -18,6 +21,8 @@ KINDS = (
         subresources=(status_of("CronJob"),),
         has_generation=True,
         has_status=True,
+        default=default_cron_job,
+        prepare_create=starting_with({}),
     ),
     Kind(
         group="batch",
@@ -32,5 +37,7 @@ KINDS = (
         has_generation=True,
         has_status=True,
         fields={"status.successful": ("status", "succeeded")},
+        default=default_job,
+        prepare_create=prepared_job,
     ),
 )

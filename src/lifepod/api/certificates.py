@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, Subresource, status_of
 
 KINDS = (
@@ -20,5 +21,6 @@ KINDS = (
         ),
         has_status=True,
         fields={"spec.signerName": ("spec", "signerName")},
+        prepare_create=starting_with({}),
     ),
 )

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_core import (
+    default_claim,
+    default_endpoints,
+    default_limit_range,
+    default_namespace,
+    default_node,
+    default_secret,
+    default_service,
+    default_volume_object,
+)
+from lifepod.api.defaults_pod import default_pod
+from lifepod.api.defaults_workloads import default_replication_controller, default_template_object
+from lifepod.api.first_status import kept_namespace, prepared_namespace, starting_with
 from lifepod.api.kinds import CREATE_ONLY, Kind, Subresource, scale_of, status_of
+from lifepod.api.pod_writes import prepared_pod
 
 _PROXY = ("create", "delete", "get", "patch", "update")
 _CONNECT = ("create", "get")
@@ -61,6 +75,7 @@ KINDS = (
         schema="io.k8s.api.core.v1.Endpoints",
         short_names=("ep",),
         create_on_update=True,
+        default=default_endpoints,
     ),
     Kind(
         group="",
@@ -96,6 +111,7 @@ KINDS = (
         schema="io.k8s.api.core.v1.LimitRange",
         short_names=("limits",),
         create_on_update=True,
+        default=default_limit_range,
     ),
     Kind(
         group="",
@@ -113,6 +129,9 @@ KINDS = (
         ),
         has_status=True,
         fields={"status.phase": ("status", "phase")},
+        default=default_namespace,
+        prepare_create=prepared_namespace,
+        prepare_update=kept_namespace,
     ),
     Kind(
         group="",
@@ -129,6 +148,7 @@ KINDS = (
         ),
         has_status=True,
         fields={"spec.unschedulable": ("spec", "unschedulable")},
+        default=default_node,
     ),
     Kind(
         group="",
@@ -141,6 +161,8 @@ KINDS = (
         short_names=("pvc",),
         subresources=(status_of("PersistentVolumeClaim"),),
         has_status=True,
+        default=default_claim,
+        prepare_create=starting_with({"phase": "Pending"}),
     ),
     Kind(
         group="",
@@ -153,6 +175,8 @@ KINDS = (
         short_names=("pv",),
         subresources=(status_of("PersistentVolume"),),
         has_status=True,
+        default=default_volume_object,
+        prepare_create=starting_with({"phase": "Pending"}),
     ),
     Kind(
         group="",
@@ -179,6 +203,8 @@ KINDS = (
             "status.podIPs": ("status", "podIPs"),
             "status.nominatedNodeName": ("status", "nominatedNodeName"),
         },
+        default=default_pod,
+        prepare_create=prepared_pod,
     ),
     Kind(
         group="",
@@ -189,6 +215,7 @@ KINDS = (
         namespaced=True,
         schema="io.k8s.api.core.v1.PodTemplate",
         has_generation=True,
+        default=default_template_object,
     ),
     Kind(
         group="",
@@ -207,6 +234,8 @@ KINDS = (
         has_generation=True,
         has_status=True,
         fields={"status.replicas": ("status", "replicas")},
+        default=default_replication_controller,
+        prepare_create=starting_with({"replicas": 0}),
     ),
     Kind(
         group="",
@@ -219,6 +248,7 @@ KINDS = (
         short_names=("quota",),
         subresources=(status_of("ResourceQuota"),),
         has_status=True,
+        prepare_create=starting_with({}),
     ),
     Kind(
         group="",
@@ -229,6 +259,7 @@ KINDS = (
         namespaced=True,
         schema="io.k8s.api.core.v1.Secret",
         fields={"type": ("type",)},
+        default=default_secret,
     ),
     Kind(
         group="",
@@ -258,5 +289,7 @@ KINDS = (
         has_status=True,
         create_on_update=True,
         fields={"spec.clusterIP": ("spec", "clusterIP"), "spec.type": ("spec", "type")},
+        default=default_service,
+        prepare_create=starting_with({"loadBalancer": {}}),
     ),
 )

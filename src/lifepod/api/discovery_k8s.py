@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_cluster import default_endpoint_slice
 from lifepod.api.kinds import Kind
 
 KINDS = (
@@ -14,5 +15,6 @@ KINDS = (
         namespaced=True,
         schema="io.k8s.api.discovery.v1.EndpointSlice",
         has_generation=True,
+        default=default_endpoint_slice,
     ),
 )

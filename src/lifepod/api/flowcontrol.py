@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_cluster import default_flow_schema
+from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
 
 KINDS = (
@@ -16,6 +18,8 @@ KINDS = (
         subresources=(status_of("FlowSchema"),),
         has_generation=True,
         has_status=True,
+        default=default_flow_schema,
+        prepare_create=starting_with({}),
     ),
     Kind(
         group="flowcontrol.apiserver.k8s.io",
@@ -28,5 +32,6 @@ KINDS = (
         subresources=(status_of("PriorityLevelConfiguration"),),
         has_generation=True,
         has_status=True,
+        prepare_create=starting_with({}),
     ),
 )

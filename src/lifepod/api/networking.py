@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_cluster import default_ingress_class, default_network_policy
+from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
 
 KINDS = (
@@ -14,6 +16,7 @@ KINDS = (
         namespaced=False,
         schema="io.k8s.api.networking.v1.IngressClass",
         has_generation=True,
+        default=default_ingress_class,
     ),
     Kind(
         group="networking.k8s.io",
@@ -27,6 +30,7 @@ KINDS = (
         subresources=(status_of("Ingress"),),
         has_generation=True,
         has_status=True,
+        prepare_create=starting_with({"loadBalancer": {}}),
     ),
     Kind(
         group="networking.k8s.io",
@@ -48,6 +52,7 @@ KINDS = (
         schema="io.k8s.api.networking.v1.NetworkPolicy",
         short_names=("netpol",),
         has_generation=True,
+        default=default_network_policy,
     ),
     Kind(
         group="networking.k8s.io",
@@ -59,5 +64,6 @@ KINDS = (
         schema="io.k8s.api.networking.v1.ServiceCIDR",
         subresources=(status_of("ServiceCIDR"),),
         has_status=True,
+        prepare_create=starting_with({}),
     ),
 )

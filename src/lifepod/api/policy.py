@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
 
 KINDS = (
@@ -18,5 +19,8 @@ KINDS = (
         has_generation=True,
         has_status=True,
         unconditional_update=False,
+        prepare_create=starting_with(
+            {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}
+        ),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_cluster import default_role_binding
 from lifepod.api.kinds import Kind
 
 KINDS = (
@@ -14,6 +15,7 @@ KINDS = (
         namespaced=False,
         schema="io.k8s.api.rbac.v1.ClusterRoleBinding",
         create_on_update=True,
+        default=default_role_binding,
     ),
     Kind(
         group="rbac.authorization.k8s.io",
@@ -34,6 +36,7 @@ KINDS = (
         namespaced=True,
         schema="io.k8s.api.rbac.v1.RoleBinding",
         create_on_update=True,
+        default=default_role_binding,
     ),
     Kind(
         group="rbac.authorization.k8s.io",

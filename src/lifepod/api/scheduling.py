@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_cluster import default_priority_class
 from lifepod.api.kinds import Kind
 
 KINDS = (
@@ -15,5 +16,6 @@ KINDS = (
         schema="io.k8s.api.scheduling.v1.PriorityClass",
         short_names=("pc",),
         has_generation=True,
+        default=default_priority_class,
     ),
 )

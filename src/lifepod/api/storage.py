@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lifepod.api.defaults_cluster import default_csi_driver, default_storage_class
+from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
 
 KINDS = (
@@ -14,6 +16,7 @@ KINDS = (
         namespaced=False,
         schema="io.k8s.api.storage.v1.CSIDriver",
         unconditional_update=False,
+        default=default_csi_driver,
     ),
     Kind(
         group="storage.k8s.io",
@@ -44,6 +47,7 @@ KINDS = (
         namespaced=False,
         schema="io.k8s.api.storage.v1.StorageClass",
         short_names=("sc",),
+        default=default_storage_class,
     ),
     Kind(
         group="storage.k8s.io",
@@ -56,6 +60,7 @@ KINDS = (
         subresources=(status_of("VolumeAttachment"),),
         has_status=True,
         unconditional_update=False,
+        prepare_create=starting_with({"attached": False}),
     ),
     Kind(
         group="storage.k8s.io",

@@ -1,0 +1,37 @@
+"""With which status a new object starts, whatever the client sent.
+
+Numbers that upstream always writes are there from the start: typed clients refuse objects without them.
+
+Source: k8s.io/kubernetes v1.34.4 pkg/registry/<group>/<kind>/strategy.go: PrepareForCreate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lifepod.api.objects import JsonObject
+
+
+def starting_with(status: JsonObject) -> Callable[[JsonObject], JsonObject]:
+    """A `prepare_create` that sets the status to `status`."""
+    return lambda obj: {**obj, "status": status}
+
+
+def prepared_namespace(namespace: JsonObject) -> JsonObject:
+    """Active, and guarded by the finalizer that the namespace controller removes last.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/registry/core/namespace/strategy.go: PrepareForCreate
+    """
+    spec: JsonObject = namespace.get("spec") or {}
+    finalizers = spec.get("finalizers") or []
+    if "kubernetes" not in finalizers:
+        spec = {**spec, "finalizers": [*finalizers, "kubernetes"]}
+    return {**namespace, "spec": spec, "status": {"phase": "Active"}}
+
+
+def kept_namespace(namespace: JsonObject, old: JsonObject) -> JsonObject:
+    """An update leaves the finalizers in `spec` alone: only `/finalize` changes them.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/registry/core/namespace/strategy.go: PrepareForUpdate
+    """
+    return {**namespace, "spec": old.get("spec") or {}}
