@@ -223,16 +223,17 @@ class _Reporter:
     def field_error(self, error: FieldError) -> None:
         self.say(error.path, str(error), _advice(error))
 
-    def text_at(self, path: str) -> JsonValue:
+    def written(self, path: str) -> str:
+        """A scalar as it stands in the file."""
         node = self._document.node((*self._base, *steps(path)))
-        return node.value if node else None
+        return node.text if node else ""
 
 
 def steps(path: str) -> tuple[str | int, ...]:
     """`spec.containers[0].image` → ("spec", "containers", 0, "image")."""
     found: list[str | int] = []
     for match in re.finditer(r"\[(\d+)\]|\[([^\]]*)\]|([^.\[\]]+)", path):
-        found.append(int(match[1]) if match[1] is not None else match[2] or match[3] or "")
+        found.append(int(match[1]) if match[1] is not None else match[2] or match[3] or "")  # noqa: PERF401
     return tuple(found)
 
 
@@ -265,19 +266,21 @@ def _decoded(value: JsonObject, kind: Kind, say: _Reporter) -> JsonObject:
     return obj
 
 
-def _unknown_advice(path: str, type_: schema.ObjectType) -> tuple[str, ...]:
+def _unknown_advice(path: str, type_: schema.Type) -> tuple[str, ...]:
     *parents, last = steps(path)
-    at: schema.ObjectType | None = type_
+    at: schema.Type | None = type_
     for step in parents:
-        if at is not None and isinstance(step, str):
-            at = at.child(step)
-    if at is None:
+        if at is not None and isinstance(step, int):
+            at = at.item
+        elif at is not None:
+            at = at.fields[step].type if step in at.fields else at.item
+    if at is None or not at.fields:
         return ()
     near = difflib.get_close_matches(str(last), at.fields, 1, 0.6)
     return (f"Did you mean `{near[0]}`?",) if near else (f"Known here: {', '.join(sorted(at.fields))}.",)
 
 
-def _types(value: JsonValue, type_: schema.ObjectType, path: str, say: _Reporter) -> None:
+def _types(value: JsonValue, type_: schema.Type, path: str, say: _Reporter) -> None:
     """Wrong types, told in the user's terms; `decode` would stop at the first one."""
     for name, member in value.items():
         field = type_.fields.get(name)
@@ -293,22 +296,29 @@ def _types(value: JsonValue, type_: schema.ObjectType, path: str, say: _Reporter
             say.say(at, f"{at}: a map is wanted here, not {_shown(member)}")
         elif wanted in _SCALARS and not _SCALARS[wanted](member):
             advice = (
-                (f'Put it in quotes: "{member}".',) if wanted == "text" and not isinstance(member, (dict, list)) else ()
+                (f'Put it in quotes: "{say.written(at)}".',)
+                if wanted == "text" and not isinstance(member, (dict, list))
+                else ()
             )
             say.say(at, f"{at}: {wanted} is wanted here, not {_shown(member)}", advice)
-        elif isinstance(member, list) and wanted == "list":
-            _items(member, type_.child(name), at, say)
-        elif isinstance(member, dict) and (child := type_.child(name)) is not None:
-            _types(member, child, at, say)
+        elif isinstance(member, list) and field.type.item is not None and field.type.item.kind == "object":
+            _items(member, field.type.item, at, say)
+        elif isinstance(member, dict) and field.type.kind == "object":
+            _types(member, field.type, at, say)
+        elif isinstance(member, dict) and field.type.item is not None and field.type.item.kind in _WANTED:
+            _types(member, _same_for_all(member, field.type.item), at, say)
 
 
-def _items(items: list[JsonValue], child: schema.ObjectType | None, path: str, say: _Reporter) -> None:
+def _same_for_all(members: JsonObject, item: schema.Type) -> schema.Type:
+    """A map's values have one type: the map seen as an object that has just these fields."""
+    return schema.Type("object", fields={name: schema.Field(name, item) for name in members})
+
+
+def _items(items: list[JsonValue], type_: schema.Type, path: str, say: _Reporter) -> None:
     for i, item in enumerate(items):
         at = f"{path}[{i}]"
-        if child is None:
-            continue
         if isinstance(item, dict):
-            _types(item, child, at, say)
+            _types(item, type_, at, say)
         else:
             word = re.match(r"([A-Za-z]\w*):(\S+)$", str(item))
             advice = (f"Put a space after the colon: `- {word[1]}: {word[2]}`.",) if word else ()
@@ -319,18 +329,30 @@ _SCALARS: dict[str, Callable[[JsonValue], bool]] = {
     "text": lambda v: isinstance(v, str),
     "a whole number": lambda v: isinstance(v, int) and not isinstance(v, bool),
     "true or false": lambda v: isinstance(v, bool),
+    "a quantity such as 500m or 64Mi": lambda v: isinstance(v, (int, float)) or _is_quantity(v),
+}
+
+
+def _is_quantity(value: JsonValue) -> bool:
+    return isinstance(value, str) and bool(
+        re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]?|[eE][+-]?\d+)", value)
+    )
+
+
+_WANTED = {
+    "array": "list",
+    "map": "map",
+    "object": "map",
+    "string": "text",
+    "int32": "a whole number",
+    "int64": "a whole number",
+    "boolean": "true or false",
+    "quantity": "a quantity such as 500m or 64Mi",
 }
 
 
 def _wanted(field: schema.Field) -> str:
-    return {
-        "list": "list",
-        "map": "map",
-        "object": "map",
-        "string": "text",
-        "integer": "a whole number",
-        "boolean": "true or false",
-    }.get(field.shape, "")
+    return _WANTED.get(field.type.kind, "")
 
 
 def _shown(value: JsonValue) -> str:
