@@ -94,6 +94,10 @@ class Sink(Protocol):
         """Call back once when the client is gone or the server stops; at once if that has happened."""
         ...
 
+    def on_writable(self, callback: Callable[[], None]) -> None:
+        """Call back whenever the client has caught up again."""
+        ...
+
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         """Run `work` as a task that is cancelled when the client goes away; the stream finishes when it ends."""
         ...

@@ -395,7 +395,16 @@ class HttpProtocol(asyncio.Protocol):
 class HttpSink:
     """The body of a streamed answer, as chunks."""
 
-    __slots__ = ("_callbacks", "_closed", "_drained", "_keep_alive", "_loop", "_protocol", "_task")
+    __slots__ = (
+        "_callbacks",
+        "_closed",
+        "_drained",
+        "_keep_alive",
+        "_loop",
+        "_protocol",
+        "_task",
+        "_writable_callback",
+    )
 
     def __init__(self, protocol: HttpProtocol, loop: asyncio.AbstractEventLoop, keep_alive: bool) -> None:
         self._protocol = protocol
@@ -403,6 +412,7 @@ class HttpSink:
         self._keep_alive = keep_alive
         self._closed = False
         self._callbacks: list[Callable[[], None]] = []
+        self._writable_callback: Callable[[], None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -423,6 +433,11 @@ class HttpSink:
     def became_writable(self) -> None:
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
+        if self._writable_callback is not None and not self._closed:
+            self._writable_callback()
+
+    def on_writable(self, callback: Callable[[], None]) -> None:
+        self._writable_callback = callback
 
     def finish(self) -> None:
         if self._closed:
@@ -450,6 +465,7 @@ class HttpSink:
             self._drained.set_exception(ConnectionResetError("the client is gone"))
         if self._task is not None and self._task is not asyncio.current_task(self._loop):
             self._task.cancel()
+        self._writable_callback = None
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()

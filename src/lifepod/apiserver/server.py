@@ -11,7 +11,7 @@ import socket
 import ssl
 import tempfile
 from asyncio import sslproto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from lifepod.apiserver.exchange import Response, Site
 from lifepod.apiserver.protocol import MAX_BODY_BYTES, Connections, HttpProtocol

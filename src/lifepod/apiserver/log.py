@@ -1,0 +1,127 @@
+"""`pods/<name>/log`: a container's output as text, whole or followed.
+
+Source: k8s.io/kubernetes v1.34.4 pkg/registry/core/pod/rest/log.go; pkg/apis/core/validation/validation.go: ValidatePodLogOptions
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Final
+
+from lifepod.api.field_errors import FieldError, forbidden, invalid
+from lifepod.api.objects import JsonObject, dig, parse_time
+from lifepod.apiserver.container_choice import chosen_container, logged_run
+from lifepod.apiserver.exchange import Request, Response, Sink, Stream
+from lifepod.apiserver.http_errors import bad_request, refusal
+from lifepod.runtime.base import LogOptions, NodeStreams, StreamRefused
+
+_TEXT: Final = "text/plain"
+FIRST_BYTES_SECONDS: Final = 0.05
+"""How long a followed log may stay silent before its head is sent without knowing that the node really has it."""
+
+
+def log_options(request: Request, pod_name: str, now: datetime) -> LogOptions:
+    """The query as options. Raises ApiError 422 as upstream's validation does, 400 for what is no number or time."""
+    tail, limit = _number(request, "tailLines"), _number(request, "limitBytes")
+    since_seconds, since_time = _number(request, "sinceSeconds"), request.param("sinceTime")
+    errors: list[FieldError] = []
+    if tail is not None and tail < 0:
+        errors.append(invalid("tailLines", tail, "must be greater than or equal to 0"))
+    if limit is not None and limit < 1:
+        errors.append(invalid("limitBytes", limit, "must be greater than 0"))
+    if since_seconds is not None and since_time:
+        errors.append(forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    elif since_seconds is not None and since_seconds < 1:
+        errors.append(invalid("sinceSeconds", since_seconds, "must be greater than 0"))
+    if request.param("stream"):
+        errors.append(forbidden("stream", "may not be specified"))
+    if errors:
+        raise _invalid_options(pod_name, errors)
+    return LogOptions(
+        follow=request.flag("follow"),
+        previous=request.flag("previous"),
+        timestamps=request.flag("timestamps"),
+        since_epoch=_since(since_seconds, since_time, now),
+        tail_lines=tail,
+        limit_bytes=limit,
+    )
+
+
+def _number(request: Request, name: str) -> int | None:
+    text = request.param(name)
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def _since(seconds: int | None, time: str, now: datetime) -> float | None:
+    if seconds is not None:
+        return now.timestamp() - seconds
+    if not time:
+        return None
+    try:
+        return parse_time(time).timestamp()
+    except ValueError:
+        raise bad_request(
+            f'parsing time "{time}" as "2006-01-02T15:04:05Z07:00": cannot parse "{time}" as "2006"'
+        ) from None
+
+
+def _invalid_options(pod_name: str, errors: list[FieldError]) -> Exception:
+    texts = [str(error) for error in errors]
+    shown = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    details: JsonObject = {"name": pod_name, "kind": "PodLogOptions", "causes": [error.cause() for error in errors]}
+    return refusal(422, "Invalid", f'PodLogOptions "{pod_name}" is invalid: {shown}', details)
+
+
+async def log_answer(
+    pod: JsonObject, wanted: str, options: LogOptions, streams: NodeStreams | None
+) -> Response | Stream:
+    """The log of the container `wanted` ("" for the only one). `streams` is None for a pod on no node. Raises ApiError."""
+    container = chosen_container(pod, wanted)
+    if not dig(pod, "spec", "nodeName"):
+        return Response(204)
+    run = logged_run(pod, container, options.previous)
+    if streams is None:
+        raise refusal(
+            500, "InternalError", f"Internal error occurred: node {dig(pod, 'spec', 'nodeName')} has no log server"
+        )
+    lines = streams.log(pod["metadata"]["uid"], run, options).__aiter__()
+    first = asyncio.ensure_future(_next(lines))
+    try:
+        await asyncio.wait((first,), timeout=FIRST_BYTES_SECONDS if options.follow else None)
+    except asyncio.CancelledError:
+        first.cancel()
+        raise
+    if first.done() and isinstance(problem := first.exception(), StreamRefused):
+        raise bad_request(str(problem))
+    return Stream(lambda sink: _start(sink, first, lines), 200, _TEXT)
+
+
+async def _next(lines: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(lines, None)
+
+
+def _start(sink: Sink, first: asyncio.Future[bytes | None], lines: AsyncIterator[bytes]) -> None:
+    sink.spawn(_copy(sink, first, lines))
+
+
+async def _copy(sink: Sink, first: asyncio.Future[bytes | None], lines: AsyncIterator[bytes]) -> None:
+    try:
+        chunk = await first
+        while chunk is not None:
+            sink.write(chunk)
+            await sink.drain()
+            chunk = await anext(lines, None)
+    except StreamRefused as problem:
+        sink.write(f"{problem}\n".encode())  # the head is gone: what remains is to say so in the text
+    finally:
+        first.cancel()
+        close = getattr(lines, "aclose", None)
+        if close is not None:
+            await close()
