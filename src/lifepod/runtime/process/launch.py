@@ -1,0 +1,93 @@
+"""How a forked child becomes a program: its ends, its session, its user, its folder, and the error if it cannot.
+
+Used by the supervisor and by exec; runs in a child of the node process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import termios
+
+from lifepod.runtime.process import linux
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from lifepod.runtime.process.messages import Message
+
+
+class Launch:
+    """A program to be executed. `namespaces` are entered first; `passed` fds stay open in it under their numbers."""
+
+    def __init__(self, config: Message, stdio: tuple[int, int, int], passed: tuple[int, ...] = ()) -> None:
+        self.path: str = config["path"]
+        self.argv: list[str] = config["argv"]
+        self.env: dict[str, str] = config["env"]
+        self.cwd: str = config["cwd"]
+        self.tty: bool = bool(config.get("tty"))
+        self.user: list[int] | None = config.get("user")
+        self.groups: list[int] = config.get("groups", [])
+        self.stdio = stdio
+        self.passed = passed
+
+
+def start(launch: Launch, before_exec: tuple[int, ...] = (), *, capabilities: tuple[int, ...] | None = None) -> int:
+    """Fork and execute; returns the pid once the program runs. Raises OSError with the reason when it cannot.
+
+    `before_exec` are namespaces to enter in the child. `capabilities` are those it keeps, None: as they are.
+    """
+    error_read, error_write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _become(launch, before_exec, capabilities, error_write)
+    os.close(error_write)
+    with open(error_read, "rb") as pipe:
+        problem = pipe.read()
+    if problem:
+        os.waitpid(pid, 0)
+        number, _, text = problem.partition(b" ")
+        raise OSError(int(number), text.decode())
+    return pid
+
+
+def _become(
+    launch: Launch, namespaces: tuple[int, ...], capabilities: tuple[int, ...] | None, error_write: int
+) -> NoReturn:
+    step = "start"
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.setsid()
+        linux.die_with_parent(signal.SIGKILL)
+        for target, fd in enumerate(launch.stdio):
+            os.dup2(fd, target)
+        if launch.tty:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        for fd in namespaces:
+            linux.setns(fd)
+        for fd in launch.passed:
+            os.set_inheritable(fd, True)
+        if launch.user is not None:
+            os.setgroups(launch.groups)
+            os.setresgid(launch.user[1], launch.user[1], launch.user[1])
+            os.setresuid(launch.user[0], launch.user[0], launch.user[0])
+            linux.die_with_parent(signal.SIGKILL)  # a change of user clears it
+        if capabilities is not None:
+            linux.keep_capabilities(capabilities)
+            linux.set_no_new_privileges()
+        step = "chdir"
+        os.chdir(launch.cwd)
+        step = "exec"
+        os.umask(0o022)
+        os.execve(launch.path, launch.argv, launch.env)
+    except OSError as exc:
+        os.write(error_write, f"{exc.errno or 1} {step}: {exc.strerror or exc}".encode())
+    except Exception as exc:  # noqa: BLE001 - the last thing a child can do is say why
+        os.write(error_write, f"1 {step}: {exc!r}".encode())
+    finally:
+        os._exit(127)
