@@ -16,13 +16,11 @@ AsgiApp: TypeAlias = Callable[
 
 
 class InProcess:
-    """A `Transport` into an ASGI application, as the cluster's own administrator."""
+    """A `Transport` into an ASGI application. `token` says who asks."""
 
-    def __init__(
-        self, app: AsgiApp, user: str = "kubernetes-admin", groups: tuple[str, ...] = ("system:masters",)
-    ) -> None:
+    def __init__(self, app: AsgiApp, token: str = "") -> None:
         self._app = app
-        self._user, self._groups = user, groups
+        self._headers = (("authorization", f"Bearer {token}"),) if token else ()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(
@@ -40,10 +38,9 @@ class InProcess:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(name.encode(), value.encode()) for name, value in headers],
+            "headers": [(name.encode(), value.encode()) for name, value in (*self._headers, *headers)],
             "client": ("127.0.0.1", 0),
             "server": ("127.0.0.1", 443),
-            "lifepod.user": (self._user, self._groups),
         }
         exchange = _Exchange(body)
         task = asyncio.create_task(exchange.run(self._app, scope))

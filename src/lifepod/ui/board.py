@@ -16,10 +16,11 @@ from rich.text import Text
 
 from lifepod.api.human_duration import human_duration
 from lifepod.api.objects import JsonObject, dig, parse_time
-from lifepod.api.table_pod import pod_columns
+from lifepod.api.table_pod import pod_cells
+from lifepod.api.table_workloads import job_status_text
 from lifepod.diagnosis.findings import Finding
 from lifepod.ui.plain import duration
-from lifepod.ui.story import Story, conditions, container_statuses, job_status, since, state_words
+from lifepod.ui.story import Story, conditions, container_statuses, since, state_words
 
 _GOOD, _BUSY, _BAD, _DIM = "green", "yellow", "red", "bright_black"
 _CONTAINER_COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
@@ -81,15 +82,8 @@ def _pods(story: Story, findings: dict[str, tuple[Finding, ...]], now: datetime)
         table.add_column(name, no_wrap=True)
     blocks: list[RenderableType] = []
     for key, pod in sorted(story.pods.items()):
-        columns = pod_columns(pod)
-        created = parse_time(pod["metadata"]["creationTimestamp"])
-        table.add_row(
-            Text(pod["metadata"]["name"], style="bold"),
-            columns.ready,
-            Text(columns.status, style=colour_of(columns.status)),
-            columns.restarts(now),
-            human_duration(now - created),
-        )
+        name, ready, status, restarts, age, *_ = (str(cell) for cell in pod_cells(pod, now))
+        table.add_row(Text(name, style="bold"), ready, Text(status, style=colour_of(status)), restarts, age)
         blocks.append(_pod_details(pod, findings.get(key, ()), now))
     return Group(table, Text(), *blocks)
 
@@ -155,7 +149,7 @@ def _jobs(story: Story, now: datetime) -> RenderableType:
         counts = "  ".join(f"{name} {status[name]}" for name in ("active", "succeeded", "failed") if status.get(name))
         table.add_row(
             Text(f"  job/{job['metadata']['name']}", style="bold"),
-            Text(job_status(job), style=colour_of(job_status(job))),
+            Text(job_status_text(job), style=colour_of(job_status_text(job))),
             counts,
         )
     return Group(table, Text())

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from lifepod.api.objects import JsonObject, dig, parse_time
+from lifepod.api.table_pod import pod_status_text
+from lifepod.api.table_workloads import job_status_text
 
 _LOG_LINES, _EVENTS = 500, 200
 
@@ -52,8 +54,8 @@ class Story:
             return Change(now, f"pod/{pod['metadata']['name']}", "deleted", ())
         self.pods[key] = pod
         details = tuple(_moved(before or {}, pod))
-        status = pod_status(pod)
-        if before is not None and status == pod_status(before) and not details:
+        status = pod_status_text(pod)
+        if before is not None and status == pod_status_text(before) and not details:
             return None
         return Change(now, f"pod/{pod['metadata']['name']}", status, details)
 
@@ -65,8 +67,8 @@ class Story:
             self.jobs.pop(key, None)
             return Change(now, f"job/{job['metadata']['name']}", "deleted", ())
         self.jobs[key] = job
-        status = job_status(job)
-        if before is not None and status == job_status(before):
+        status = job_status_text(job)
+        if before is not None and status == job_status_text(before):
             return None
         condition = _last_true_condition(job)
         details = (f"{condition['reason']}: {condition['message']}",) if condition.get("message") else ()
@@ -100,20 +102,6 @@ class Story:
 
 def _key(obj: JsonObject) -> str:
     return f"{obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}"
-
-
-def pod_status(pod: JsonObject) -> str:
-    """kubectl's STATUS column."""
-    from lifepod.api.table_pod import pod_columns
-
-    return pod_columns(pod).status
-
-
-def job_status(job: JsonObject) -> str:
-    """kubectl's STATUS column of a Job."""
-    from lifepod.api.table_workloads import job_status as status
-
-    return status(job)
 
 
 def container_statuses(pod: JsonObject) -> list[JsonObject]:
