@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import yaml
@@ -41,8 +42,7 @@ def printed_rows(name):
 
 
 def _cells(heading, line):
-    starts = [i for i, c in enumerate(heading) if c != " " and (i == 0 or heading[i - 2 : i] == "  ")]
-    ends = [*starts[1:], len(line)]
-    cells = {heading[a:b].strip(): line[a:b].strip() for a, b in zip(starts, ends, strict=True)}
-    resource, slash, name = cells["NAME"].partition("/")
-    return {**cells, "NAME": name if slash else resource, "resource": resource if slash else ""}
+    """Split at runs of blanks: masked values have moved the columns."""
+    cells = dict(zip(re.split(r"\s{2,}", heading.strip()), re.split(r"\s{2,}", line.strip()), strict=True))
+    resource, _, name = cells["NAME"].rpartition("/")
+    return {**cells, "NAME": name, "resource": resource}

@@ -70,6 +70,7 @@ class Kind(NamedTuple):
     storage                 the resource under which objects of this kind are kept when it is another's ("" = its own):
                             `events.events.k8s.io` keeps its objects as `events`. Then to_storage(obj) turns this shape
                             into the stored one and from_storage(obj) back; both are the identity elsewhere.
+    is_custom, printer_columns  of a CustomResourceDefinition: its additionalPrinterColumns as they stand there
     warnings(obj, old)      texts for `Warning:` headers on a write; old is None on create
     """
 
@@ -97,6 +98,8 @@ class Kind(NamedTuple):
     storage: str = ""
     to_storage: Callable[[JsonObject], JsonObject] = _same
     from_storage: Callable[[JsonObject], JsonObject] = _same
+    is_custom: bool = False
+    printer_columns: tuple[JsonObject, ...] = ()
     warnings: Callable[[JsonObject, JsonObject | None], tuple[str, ...]] = _no_warnings
 
     @property
