@@ -15,6 +15,7 @@ from lifepod.api.objects import JsonObject, dig, parse_time
 from lifepod.apiserver.container_choice import chosen_container, logged_run
 from lifepod.apiserver.exchange import Request, Response, Sink, Stream
 from lifepod.apiserver.http_errors import bad_request, refusal
+from lifepod.apiserver.status_errors import invalid as invalid_named
 from lifepod.runtime.base import LogOptions, NodeStreams, StreamRefused
 
 _TEXT: Final = "text/plain"
@@ -38,7 +39,7 @@ def log_options(request: Request, pod_name: str, now: datetime) -> LogOptions:
     if request.param("stream"):
         errors.append(forbidden("stream", "may not be specified"))
     if errors:
-        raise _invalid_options(pod_name, errors)
+        raise invalid_named("", "PodLogOptions", pod_name, errors)
     return LogOptions(
         follow=request.flag("follow"),
         previous=request.flag("previous"),
@@ -70,13 +71,6 @@ def _since(seconds: int | None, time: str, now: datetime) -> float | None:
         raise bad_request(
             f'parsing time "{time}" as "2006-01-02T15:04:05Z07:00": cannot parse "{time}" as "2006"'
         ) from None
-
-
-def _invalid_options(pod_name: str, errors: list[FieldError]) -> Exception:
-    texts = [str(error) for error in errors]
-    shown = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    details: JsonObject = {"name": pod_name, "kind": "PodLogOptions", "causes": [error.cause() for error in errors]}
-    return refusal(422, "Invalid", f'PodLogOptions "{pod_name}" is invalid: {shown}', details)
 
 
 async def log_answer(

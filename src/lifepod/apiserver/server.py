@@ -102,10 +102,10 @@ async def serve(
             loop,
             protocol,
             context,
-            None,
+            cast("asyncio.Future[None]", None),  # nobody waits for the handshake
             server_side=True,
             ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            ssl_shutdown_timeout=1.0,
+            ssl_shutdown_timeout=1,
         )
 
     if sock is not None:

@@ -1,0 +1,206 @@
+"""The wire: limits, order, keep-alive, streams, shutdown. Raw sockets against a tiny site."""
+
+import asyncio
+import ssl
+from asyncio import sslproto
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from lifepod.apiserver import protocol
+from lifepod.apiserver.certificates import mint_client, mint_credentials
+from lifepod.apiserver.exchange import Answer, Request, Response, Sink, Stream
+from lifepod.apiserver.server import Server, SmallTlsProtocol, Tls, serve
+
+NOW = datetime.now(UTC)
+
+
+def echo(request: Request) -> Answer:
+    """Says what came; `/later` answers from a task, `/forever` streams until the server ends it."""
+    if request.path == "/later":
+        return _later(request)
+    if request.path == "/forever":
+        return Stream(lambda sink: sink.write(b"begun\n"))
+    if request.path == "/finite":
+        return Stream(_two_chunks)
+    peer = request.peer.name if request.peer else "-"
+    text = f"{request.method} {request.path} {request.raw_query} {len(request.body)} {peer}\n"
+    return Response(200, text.encode(), "text/plain")
+
+
+async def _later(request: Request) -> Response:
+    await asyncio.sleep(0)
+    return Response(200, b"later " + request.body, "text/plain")
+
+
+def _two_chunks(sink: Sink) -> None:
+    sink.write(b"one")
+    sink.write(b"two")
+    sink.finish()
+
+
+async def exchange(server: Server, data: bytes, until: bytes = b"") -> bytes:
+    """Send bytes; read until the server closes or `until` arrives."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(data)
+    try:
+        if until:
+            return await asyncio.wait_for(reader.readuntil(until), 5)
+        return await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.close()
+
+
+def against_echo(test: Callable[[Server], Awaitable[None]]) -> None:
+    async def main() -> None:
+        server = await serve(echo)
+        try:
+            await test(server)
+        finally:
+            await server.stop(0.1)
+        assert server.connection_count == 0
+
+    asyncio.run(main())
+
+
+def test_a_request_is_answered_with_its_length_and_the_connection_stays_open() -> None:
+    async def check(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for _ in range(2):
+            writer.write(b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = await asyncio.wait_for(reader.readuntil(b"-\n"), 5)
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"Content-Length: 15\r\n" in answer
+        writer.close()
+
+    against_echo(check)
+
+
+def test_pipelined_requests_are_answered_in_order_even_when_one_has_to_wait() -> None:
+    async def check(server: Server) -> None:
+        answer = await exchange(
+            server,
+            b"POST /later HTTP/1.1\r\nContent-Length: 2\r\n\r\nxy"
+            b"GET /finite HTTP/1.1\r\n\r\n"
+            b"GET /last HTTP/1.1\r\nConnection: close\r\n\r\n",
+        )
+        assert (
+            answer.index(b"later xy") < answer.index(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n") < answer.index(b"GET /last")
+        )
+
+    against_echo(check)
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 12_000 + b"\r\n", 431),
+        (b"POST / HTTP/1.1\r\nContent-Length: 3145729\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"100000\r\n" + b"x" * 0x100000 + b"\r\n" + b"200001\r\n" + b"x" * 0x200001, 413),
+    ],
+)  # fmt: skip
+def test_what_is_too_much_or_no_request_is_refused_and_the_connection_ends(data: bytes, status: int) -> None:
+    async def check(server: Server) -> None:
+        answer = await exchange(server, data)
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+    against_echo(check)
+
+
+def test_a_body_of_the_limit_is_taken() -> None:
+    async def check(server: Server) -> None:
+        body = b"x" * protocol.MAX_BODY_BYTES
+        request = (
+            b"POST /big HTTP/1.1\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        )
+        answer = await exchange(server, request + body)
+        assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
+        assert b"POST /big  3145728 -" in answer
+
+    against_echo(check)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTT", b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab"])
+def test_a_client_that_never_ends_its_request_is_cut_off(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.05)
+
+    async def check(server: Server) -> None:
+        answer = await exchange(server, sent)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 408 ")
+
+    against_echo(check)
+
+
+def test_a_stream_sends_its_head_at_once_and_ends_cleanly_when_the_server_stops() -> None:
+    async def main() -> None:
+        server = await serve(echo)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /forever HTTP/1.1\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"begun\n\r\n"), 5)
+        await server.stop()
+        assert await asyncio.wait_for(reader.read(), 5) == b"0\r\n\r\n"
+        writer.close()
+
+    asyncio.run(main())
+
+
+def test_an_upgrade_that_is_not_granted_ends_with_an_ordinary_answer() -> None:
+    async def check(server: Server) -> None:
+        answer = await exchange(server, b"GET /x HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+
+    against_echo(check)
+
+
+def test_the_client_certificate_names_the_peer() -> None:
+    credentials = mint_credentials(NOW)
+    node = mint_client(credentials.ca, "system:node:n1", ("system:nodes",), NOW)
+
+    async def ask(server: Server, context: ssl.SSLContext) -> bytes:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", server.port, ssl=context, server_hostname="localhost"
+        )
+        writer.write(b"GET /who HTTP/1.1\r\nConnection: close\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        return answer
+
+    async def main(folder: str) -> None:
+        server = await serve(echo, tls=Tls(credentials.server, credentials.ca.certificate))
+        assert server.url == f"https://127.0.0.1:{server.port}"
+        context = ssl.create_default_context(cadata=credentials.ca.certificate.decode())
+        assert (await ask(server, context)).endswith(b"GET /who  0 -\n")
+        with open(f"{folder}/pem", "wb") as file:
+            file.write(node.key + node.certificate)
+        context.load_cert_chain(f"{folder}/pem")
+        assert (await ask(server, context)).endswith(b"GET /who  0 system:node:n1\n")
+        await server.stop(0.2)
+
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(main(folder))
+
+
+def test_minting_with_a_seed_gives_the_same_credentials_each_time() -> None:
+    moment = datetime(2025, 1, 1, tzinfo=UTC)
+    assert mint_credentials(moment, seed=b"7") == mint_credentials(moment, seed=b"7")
+    assert mint_credentials(moment, seed=b"7") != mint_credentials(moment, seed=b"8")
+    assert mint_credentials(moment) != mint_credentials(moment)
+
+
+def test_the_size_of_tls_buffers_can_still_be_set() -> None:
+    """`max_size` is private to asyncio: when it goes, a watch costs 256 kB again and this test says so."""
+    assert sslproto.SSLProtocol.max_size == 256 * 1024
+
+    async def main() -> None:
+        made = SmallTlsProtocol(
+            asyncio.get_running_loop(), asyncio.Protocol(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), None, server_side=True
+        )  # fmt: skip
+        assert len(made._ssl_buffer) == 16 * 1024
+
+    asyncio.run(main())
