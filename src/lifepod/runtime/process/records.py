@@ -102,6 +102,7 @@ class PodRecord:
         self.containers: dict[str, ContainerRecord] = {}
         self.volumes: dict[str, str] = {}
         self.log_folders: set[str] = set()
+        self.tmpfs: set[str] = set()
         self.last_report: RuntimeReport | None = None
 
     def report(self) -> RuntimeReport:

@@ -43,6 +43,7 @@ from lifepod.runtime.base import (
     StreamRefused,
     TearDownVolumes,
 )
+from lifepod.runtime.cri_log import read_tail
 from lifepod.runtime.image_names import (
     InvalidImageName,
     can_never_be_pulled,
@@ -50,7 +51,6 @@ from lifepod.runtime.image_names import (
     pull_error,
     stand_in_reference,
 )
-from lifepod.runtime.cri_log import read_tail
 from lifepod.runtime.process import exec_stream, messages
 from lifepod.runtime.process.byte_stream import SocketStream
 from lifepod.runtime.process.container_link import ContainerLink

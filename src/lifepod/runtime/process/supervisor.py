@@ -115,8 +115,8 @@ class Supervisor:
     def _start_in_sandbox(self, ends: tuple[int, int, int], namespaces: tuple[int, ...]) -> None:
         """Start bubblewrap and wait until the container's file system stands.
 
-        bubblewrap reads the last file (the host name) after all mounts and closes it: that is the sign. What it wrote
-        to stderr before is its own words about a failure.
+        bubblewrap reads the last file (the host name) after all mounts: that is the sign. When it closes the file without
+        having read it, the socket says so by an error. What it wrote to stderr before is its own words about a failure.
         """
         info_read, info_write = os.pipe()
         self._status_read, status_write = os.pipe()
@@ -131,14 +131,15 @@ class Supervisor:
         for fd in (info_write, status_write):
             os.close(fd)
         theirs.close()
-        is_ready = False
+        is_read = False
 
-        def note_ready() -> None:
-            nonlocal is_ready
-            is_ready = True
+        def look() -> None:
+            nonlocal is_read
+            is_read = ours.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+            self._unwatch(ours.fileno())
 
-        self._watch(ours.fileno(), note_ready)
-        while not is_ready and self._ended is None:
+        self._watch(ours.fileno(), look)
+        while not is_read and self._ended is None:
             self._turn(None)
         self._unwatch(ours.fileno())
         ours.close()

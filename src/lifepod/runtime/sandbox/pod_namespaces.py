@@ -1,0 +1,240 @@
+"""Inside the node process: the node's own namespaces and network, and those of each pod.
+
+The node process stays on the machine's network (for pods with `hostNetwork`) in a user and mount namespace of its own. A
+resident child holds the node's network namespace: a bridge, the Services' whole range as local addresses, and sockets made
+there on request. A pod's network, ipc and uts namespaces are kept alive by the fds held here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import sys
+
+from lifepod.runtime.process import linux, messages
+from lifepod.runtime.sandbox.netlink import Netlink
+from lifepod.runtime.sandbox.user_namespace import become_node
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    from lifepod.runtime.process.messages import Message
+
+_BRIDGE = "lifepod0"
+_MS_NOSUID, _MS_NODEV = 0x2, 0x4
+
+
+class _Pod:
+    def __init__(self, address: str, link: str, fds: tuple[int, ...]) -> None:
+        self.address = address
+        self.link = link
+        self.fds = fds
+
+
+class PodNamespaces:
+    """Makes the node's namespaces when constructed. Raises OSError with the reason when this machine refuses."""
+
+    def __init__(self, config: Message) -> None:
+        self._pods: dict[str, _Pod] = {}
+        self._network = ipaddress.IPv4Network(config["pod_cidr"])
+        self._services = ipaddress.IPv4Network(config["service_cidr"])
+        self._last_offset = 1
+        self._last_link = 0
+        become_node()
+        self._resident, fds = _fork_talking(self._reside)
+        self._netlink = Netlink(socket.socket(fileno=fds[0]))
+        self._set_up_node()
+
+    @property
+    def gateway(self) -> str:
+        """The bridge's address, and the source of what the node sends to pods."""
+        return str(self._network[1])
+
+    def _set_up_node(self) -> None:
+        link = self._netlink
+        loopback = link.index("lo")
+        link.set_up(loopback)
+        link.add_local_range(str(self._services.network_address), self._services.prefixlen, loopback)
+        link.add_bridge(_BRIDGE)
+        self._bridge = link.index(_BRIDGE)
+        link.add_address(self._bridge, self.gateway, self._network.prefixlen)
+        link.set_up(self._bridge)
+
+    # -------------------------------------------------------------------------------------------- pods
+
+    def make(self, request: Message) -> str:
+        """A pod's namespaces; returns its address, "" on the machine's own network."""
+        pod_id = request["pod"]
+        if request["host_network"]:
+            _, fds = _fork_talking(lambda control: _offer(control, linux.CLONE_NEWIPC | linux.CLONE_NEWUTS, request))
+            self._pods[pod_id] = _Pod("", "", tuple(fds))
+            return ""
+        flags = linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS
+        _, fds = _fork_talking(lambda control: _offer(control, flags, request))
+        netlink_fd, *namespace_fds = fds
+        inside = Netlink(socket.socket(fileno=netlink_fd))
+        address = self._free_address()
+        link = self._free_link()
+        try:
+            self._netlink.add_veth(link, self._bridge, "eth0", namespace_fds[0])
+            inside.set_up(inside.index("lo"))
+            eth0 = inside.index("eth0")
+            inside.add_address(eth0, address, self._network.prefixlen)
+            inside.set_up(eth0)
+            inside.add_default_route(self.gateway)
+        except OSError:
+            for fd in namespace_fds:
+                os.close(fd)
+            raise
+        finally:
+            inside.close()
+        self._pods[pod_id] = _Pod(address, link, tuple(namespace_fds))
+        return address
+
+    def _free_address(self) -> str:
+        """The next address after the last one given, so that one is not soon used again."""
+        used = {pod.address for pod in self._pods.values()}
+        size = self._network.num_addresses
+        for _ in range(size):
+            self._last_offset = self._last_offset % (size - 2) + 1
+            address = str(self._network[self._last_offset])
+            if self._last_offset > 1 and address not in used:
+                return address
+        raise OSError(28, f"no free address left in {self._network}")
+
+    def _free_link(self) -> str:
+        self._last_link += 1
+        return f"veth{self._last_link}"
+
+    def drop(self, pod_id: str) -> None:
+        """Let the pod's namespaces go; they end with their last process."""
+        pod = self._pods.pop(pod_id, None)
+        if pod is None:
+            return
+        if pod.link:
+            with contextlib.suppress(OSError):  # already gone with the namespace
+                self._netlink.delete(pod.link)
+        for fd in pod.fds:
+            os.close(fd)
+
+    def fds(self, pod_id: str) -> tuple[int, ...]:
+        """The pod's namespaces, to be entered."""
+        pod = self._pods.get(pod_id)
+        if pod is None:
+            raise OSError(2, "the pod's sandbox is gone")
+        return pod.fds
+
+    def addresses(self) -> dict[str, str]:
+        return {pod_id: pod.address for pod_id, pod in self._pods.items()}
+
+    # -------------------------------------------------------------------------------------------- sockets and mounts
+
+    def make_socket(self, pod_id: str | None, kind: str) -> int:
+        """A fresh socket in the node's network namespace, or in a pod's."""
+        if pod_id is None:
+            messages.send(self._resident, {"kind": kind})
+            return messages.receive(self._resident)[1][0]
+        fds = self.fds(pod_id)
+        is_on_host = not self._pods[pod_id].address
+        if is_on_host:
+            return _new_socket(kind).detach()
+
+        def offer(control: socket.socket) -> None:
+            linux.setns(fds[0])
+            with _new_socket(kind) as sock:
+                messages.send(control, {}, (sock.fileno(),))
+
+        control, passed = _fork_talking(offer)
+        control.close()
+        return passed[0]
+
+    def mount_tmpfs(self, folder: str, size: int | None) -> None:
+        """A tmpfs that all containers started from here can be given."""
+        options = "mode=0777" + (f",size={size}" if size else "")
+        linux.mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV, options)
+
+    def unmount(self, folder: str) -> None:
+        linux.unmount(folder)
+
+    def _reside(self, control: socket.socket) -> None:
+        """The resident child: owns the node's network namespace and makes sockets in it."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        linux.unshare(linux.CLONE_NEWNET)
+        _open_low_ports()
+        with _new_netlink() as netlink:
+            messages.send(control, {}, (netlink.fileno(),))
+        while True:
+            try:
+                request, _ = messages.receive(control)
+            except messages.ConnectionClosed:
+                return
+            with _new_socket(request["kind"]) as sock:
+                messages.send(control, {}, (sock.fileno(),))
+
+
+def _new_netlink() -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+
+
+def _new_socket(kind: str) -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+
+
+def _open_low_ports() -> None:
+    """Let containers listen below 1024 and ping, as container runtimes do; a read-only /proc/sys forbids it."""
+    for name, value in (("ip_unprivileged_port_start", "0"), ("ping_group_range", "0 0")):
+        try:
+            with open(f"/proc/sys/net/ipv4/{name}", "w") as file:
+                file.write(value)
+        except OSError:
+            continue
+
+
+def _offer(control: socket.socket, flags: int, request: Message) -> None:
+    """In a child: leave for new namespaces and send them, with a routing socket where the network is new."""
+    linux.unshare(flags)
+    socket.sethostname(request["hostname"])
+    names = ["ipc", "uts"]
+    fds: list[int] = []
+    if flags & linux.CLONE_NEWNET:
+        _open_low_ports()
+        fds.append(_new_netlink().detach())
+        names.insert(0, "net")
+    fds += [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in names]
+    messages.send(control, {}, tuple(fds))
+
+
+def _fork_talking(child: Callable[[socket.socket], None]) -> tuple[socket.socket, list[int]]:
+    """Fork a child that first sends some fds; returns the connection to it and them. Raises OSError with its failure."""
+    ours, theirs = messages.channel()
+    if os.fork() == 0:
+        ours.close()
+        _run(child, theirs)
+    theirs.close()
+    try:
+        said, fds = messages.receive(ours)
+    except messages.ConnectionClosed:
+        raise OSError(5, "a helper of the node process ended unexpectedly") from None
+    if "failed" in said:
+        ours.close()
+        raise OSError(said["errno"], said["failed"])
+    return ours, fds
+
+
+def _run(child: Callable[[socket.socket], None], control: socket.socket) -> NoReturn:
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        child(control)
+        status = 0
+    except OSError as exc:
+        messages.send(control, {"failed": exc.strerror or str(exc), "errno": exc.errno or 0})
+    except BaseException as exc:  # noqa: BLE001 - nothing above us in this process
+        sys.stderr.write(f"lifepod: a helper of the node process failed: {exc!r}\n")
+    finally:
+        os._exit(status)

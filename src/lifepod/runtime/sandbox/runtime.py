@@ -1,0 +1,288 @@
+"""The default level on Linux: each container in user, mount, pid, ipc and uts namespaces, made by bubblewrap.
+
+A container's supervisor is forked from the node process, enters the pod's network, ipc and uts namespaces and starts
+bubblewrap there. Image mode `host`, the only one so far, shows this machine's own files (`root_file_system.py`); a mode
+with real images replaces `_root` and `_image_environment`, nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from lifepod.runtime.executables import DEFAULT_PATH, NotExecutable, find_executable
+from lifepod.runtime.process.runtime import OrderFailed, ProcessRuntime, exec_error_text, start_error_text
+from lifepod.runtime.sandbox.bubblewrap import find_bubblewrap
+from lifepod.runtime.sandbox.capabilities import NUMBERS, kept_capabilities
+from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, resolve
+from lifepod.runtime.volume_folders import SubPathFailed, resolve_sub_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lifepod.clock import Clock
+    from lifepod.runtime.base import ContainerConfig, Listener, VolumeConfig
+    from lifepod.runtime.process.messages import Message
+    from lifepod.runtime.process.records import ContainerRecord, PodRecord, SandboxRecord
+
+POD_CIDR = "10.244.0.0/24"
+SERVICE_CIDR = "10.96.0.0/16"
+
+
+class SandboxRuntime(ProcessRuntime):
+    """Runs containers in namespaces. `service_cidr` is the range that the node's network answers for."""
+
+    level = "sandbox"
+
+    def __init__(
+        self,
+        node_name: str,
+        root_dir: str | os.PathLike[str],
+        listener: Listener,
+        clock: Clock,
+        *,
+        pod_cidr: str = POD_CIDR,
+        service_cidr: str = SERVICE_CIDR,
+        persistent: bool = False,
+        on_warning: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self._pod_cidr = pod_cidr
+        self._service_cidr = service_cidr
+        self._bubblewrap = find_bubblewrap()
+        super().__init__(node_name, root_dir, listener, clock, persistent=persistent, on_warning=on_warning)
+
+    def node_config(self) -> Message:
+        return {"sandbox": {"pod_cidr": self._pod_cidr, "service_cidr": self._service_cidr}}
+
+    async def node_socket(self, kind: str = "tcp") -> socket.socket:
+        """A fresh socket (`tcp` or `udp`) in the node's network: it reaches pods, and may listen on Service addresses."""
+        _, fds = await self.node.request("socket", kind=kind)
+        sock = socket.socket(fileno=fds[0])
+        sock.setblocking(False)
+        return sock
+
+    # -------------------------------------------------------------------------------------------- pod sandboxes
+
+    async def make_sandbox(self, sandbox: SandboxRecord) -> tuple[str, ...]:
+        config = sandbox.config
+        answer, _ = await self.node.request(
+            "pod", pod=sandbox.id, hostname=config.hostname, host_network=config.host_network
+        )
+        return (answer["ip"],) if answer["ip"] else ()
+
+    async def drop_sandbox(self, sandbox: SandboxRecord) -> None:
+        await self.node.request("unpod", pod=sandbox.id)
+
+    async def connect(
+        self, sandbox: SandboxRecord | None, host: str, port: int, *, inside: bool = False
+    ) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        address = (await loop.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_STREAM))[0][4]
+        if sandbox is None or sandbox.config.host_network:
+            sock = socket.socket()
+        else:
+            _, fds = await self.node.request("socket", kind="tcp", pod=sandbox.id if inside else None)
+            sock = socket.socket(fileno=fds[0])
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    # -------------------------------------------------------------------------------------------- volumes
+
+    async def prepare_volume(self, pod: PodRecord, folder: str, volume: VolumeConfig) -> str:
+        path = await super().prepare_volume(pod, folder, volume)
+        if volume.kind == "empty" and volume.medium == "Memory" and volume.name not in pod.volumes:
+            await self.node.request("tmpfs", folder=path, size=volume.size_limit_bytes)
+            pod.tmpfs.add(path)
+        return path
+
+    async def drop_volumes(self, pod: PodRecord) -> None:
+        for path in pod.tmpfs:
+            await self.node.request("unmount", folder=path)
+        pod.tmpfs.clear()
+
+    # -------------------------------------------------------------------------------------------- containers
+
+    def check(self, pod: PodRecord, config: ContainerConfig) -> None:
+        for mount in config.mounts:
+            if mount.volume not in pod.volumes:
+                raise OrderFailed(
+                    "CreateContainerConfigError",
+                    f'cannot find volume "{mount.volume}" to mount into container "{config.name}"',
+                )
+            if mount.sub_path:
+                try:
+                    resolve_sub_path(pod.volumes[mount.volume], mount.sub_path)
+                except SubPathFailed as exc:
+                    raise OrderFailed(
+                        "CreateContainerConfigError",
+                        f'failed to prepare subPath for volumeMount "{mount.volume}" of container "{config.name}"',
+                    ) from exc
+        self._warn_of_limits(pod, config)
+
+    def _warn_of_limits(self, pod: PodRecord, config: ContainerConfig) -> None:
+        sandbox = pod.sandboxes.get(config.sandbox_id)
+        name = config.name
+        if config.resources.memory_limit_bytes is not None or config.resources.cpu_limit_millicores is not None:
+            self.warn(pod.uid, f'no resource limits can be set here: those of container "{name}" are not enforced')
+        if config.security.privileged:
+            self.warn(pod.uid, f'container "{name}" is privileged in its own namespaces only, not on this machine')
+        if config.security.supplemental_groups:
+            self.warn(pod.uid, f'container "{name}": supplemental groups cannot be set with one mapped user')
+        if sandbox is not None and (sandbox.config.host_pid or sandbox.config.share_process_namespace):
+            self.warn(pod.uid, "each container has its own process namespace here: none can be shared")
+
+    def launch(self, pod: PodRecord, container: ContainerRecord) -> Message:
+        config = container.config
+        sandbox = pod.sandboxes.get(config.sandbox_id)
+        if sandbox is None or not sandbox.is_ready:
+            raise OrderFailed("RunContainerError", f"the pod sandbox {config.sandbox_id} does not run")
+        root = self._root(pod, container)
+        cwd = resolve(config.working_dir or "/")
+        root.write_skeleton(self._own_files(sandbox), cwd)
+        env = self._environment(sandbox, config)
+        argv = [*config.command, *config.args]
+        try:
+            path = find_executable(argv[0], env["PATH"], cwd, root.on_disk)
+        except NotExecutable as exc:
+            raise OrderFailed("RunContainerError", start_error_text(str(exc))) from exc
+        bwrap = self._bubblewrap_words(config, root, env, cwd)
+        return {
+            "bwrap": [*bwrap, "--argv0", argv[0], "--", path, *argv[1:]],
+            "env": {},
+            "cwd": "/",
+            "path": "",
+            "argv": [],
+            "pod": sandbox.id,
+            "hostname": sandbox.config.hostname,
+        }
+
+    def _bubblewrap_words(
+        self, config: ContainerConfig, root: RootFileSystem, env: dict[str, str], cwd: str
+    ) -> list[str]:
+        security = config.security
+        words = [self._bubblewrap, "--unshare-user", "--unshare-pid", "--as-pid-1", "--die-with-parent"]
+        words += ["--uid", str(security.run_as_user or 0), "--gid", str(security.run_as_group or 0)]
+        words += ["--info-fd", "@INFO@", "--json-status-fd", "@STATUS@", "--cap-drop", "ALL"]
+        for name in kept_capabilities(security):
+            words += ["--cap-add", f"CAP_{name}"]
+        words.append("--clearenv")
+        for name, value in env.items():
+            words += ["--setenv", name, value]
+        words += root.options(cwd)
+        # Read last, after every mount: that it was read tells the supervisor that the container's files stand.
+        return [*words, "--ro-bind-data", "@READY@", "/etc/hostname", "--chdir", cwd]
+
+    def _root(self, pod: PodRecord, container: ContainerRecord) -> RootFileSystem:
+        """The container's files in image mode `host`."""
+        config = container.config
+        mounts = [
+            BindMount(
+                resolve_sub_path(pod.volumes[m.volume], m.sub_path) if m.sub_path else pod.volumes[m.volume],
+                m.mount_path,
+                m.read_only,
+            )
+            for m in config.mounts
+        ]
+        if config.termination_message_path:
+            mounts.append(BindMount(self.message_file(container), config.termination_message_path, False))
+        skeleton = os.path.join(container.folder, "skeleton")
+        return RootFileSystem(skeleton, tuple(mounts), read_only=config.security.read_only_root)
+
+    def _own_files(self, sandbox: SandboxRecord) -> tuple[tuple[str, str, int], ...]:
+        """What Kubernetes writes into every container, and our `nslookup` over this machine's."""
+        ip = sandbox.ips[0] if sandbox.ips else "127.0.0.1"
+        return (
+            ("/etc/hosts", sandbox.config.hosts.replace("%POD_IP%", ip), 0o644),
+            ("/etc/resolv.conf", sandbox.config.resolv_conf, 0o644),
+            ("/etc/hostname", "", 0o644),
+            (
+                "/etc/nsswitch.conf",
+                "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+                0o644,
+            ),
+            ("/usr/local/sbin/nslookup", _NSLOOKUP, 0o755),
+            ("/usr/bin/nslookup", _NSLOOKUP, 0o755),
+        )
+
+    def _environment(self, sandbox: SandboxRecord, config: ContainerConfig) -> dict[str, str]:
+        env = {"PATH": DEFAULT_PATH, "HOSTNAME": sandbox.config.hostname, **dict(config.env)}
+        env.setdefault("HOME", "/root" if not config.security.run_as_user else "/")
+        if config.tty:
+            env.setdefault("TERM", "xterm")
+        return env
+
+    def exec_config(self, pod: PodRecord, container: ContainerRecord, command: tuple[str, ...]) -> Message:
+        sandbox = pod.sandboxes.get(container.config.sandbox_id)
+        if sandbox is None or not command:
+            raise OrderFailed("", exec_error_text("no command specified" if not command else "the pod sandbox is gone"))
+        env = self._environment(sandbox, container.config)
+        cwd = resolve(container.config.working_dir or "/")
+
+        def in_container(path: str) -> str:
+            return self._in_running(container.pid, path)
+
+        try:
+            path = find_executable(command[0], env["PATH"], cwd, in_container)
+        except NotExecutable as exc:
+            raise OrderFailed("", exec_error_text(str(exc))) from exc
+        kept = [NUMBERS[name] for name in kept_capabilities(container.config.security)]
+        return {
+            "enter": container.pid,
+            "path": path,
+            "argv": list(command),
+            "env": env,
+            "cwd": cwd,
+            "capabilities": kept,
+        }
+
+    def _in_running(self, pid: int, path: str) -> str:
+        """A container's path through its first process; links are followed inside its own root."""
+        root = f"/proc/{pid}/root"
+        at = os.path.normpath(path)
+        for _ in range(40):
+            parent = _first_link(root, at)
+            if parent is None:
+                break
+            target = os.readlink(root + parent)
+            at = os.path.normpath(os.path.join(os.path.dirname(parent), target) + at[len(parent) :])
+        return root + at
+
+
+def _first_link(root: str, path: str) -> str | None:
+    """The shortest leading part of `path` that is a symbolic link inside `root`."""
+    at = ""
+    for part in path.strip("/").split("/"):
+        at += "/" + part
+        if os.path.islink(root + at):
+            return at
+    return None
+
+
+_NSLOOKUP = """#!/bin/sh
+# busybox 1.28's manners: exit 0 when the name resolves, by way of the search list.
+name=
+for word in "$@"; do
+  case "$word" in -*) ;; *) name=$word; break ;; esac
+done
+[ -n "$name" ] || { echo "Usage: nslookup [HOST] [SERVER]" >&2; exit 1; }
+server=$(while read -r key value _; do [ "$key" = nameserver ] && { echo "$value"; break; }; done < /etc/resolv.conf)
+echo "Server:    ${server:-127.0.0.1}"
+echo "Address 1: ${server:-127.0.0.1}"
+echo
+found=$(getent ahostsv4 "$name") || { echo "nslookup: can't resolve '$name'" >&2; exit 1; }
+echo "Name:      $name"
+number=0
+echo "$found" | while read -r address kind canonical; do
+  [ "$kind" = STREAM ] || continue
+  number=$((number + 1))
+  echo "Address $number: $address ${canonical:-$name}"
+done
+exit 0
+"""
