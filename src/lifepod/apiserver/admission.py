@@ -1,0 +1,109 @@
+"""What the server adds to an object, or refuses, for reasons outside the object itself.
+
+One function per plug-in of upstream that is on by default and visible to users.
+
+Source: k8s.io/kubernetes v1.34.4 pkg/kubeapiserver/options/plugins.go: DefaultOffAdmissionPlugins
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lifepod.api.kinds import Kind
+from lifepod.api.objects import JsonObject, dig, replaced
+from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.pod_admission import admitted_pod
+from lifepod.apiserver.status_errors import forbidden, not_found
+
+if TYPE_CHECKING:
+    from lifepod.apiserver.api import Api
+
+ALLOWED_WHILE_TERMINATING = ("localsubjectaccessreviews.authorization.k8s.io",)
+
+
+def check_namespace(api: Api, kind: Kind, obj: JsonObject) -> None:
+    """Nothing is created in a namespace that is missing or being terminated.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/admission/plugin/namespace/lifecycle/admission.go: Admit
+    """
+    if not kind.namespaced or kind.resource in ALLOWED_WHILE_TERMINATING:
+        return
+    name = obj["metadata"].get("namespace", "")
+    namespace = api.store.get("namespaces", "", name)
+    if namespace is None:
+        raise not_found(api.kinds.of("namespaces"), name)
+    if dig(namespace, "status", "phase") == "Terminating" or namespace["metadata"].get("deletionTimestamp"):
+        why = f"unable to create new content in namespace {name} because it is being terminated"
+        text = f"namespace {name} is being terminated"
+        causes = [{"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}]
+        raise forbidden(kind, obj["metadata"].get("name", ""), why, causes)
+
+
+def admitted(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
+    """A new object after mutating admission. Raises 403."""
+    match kind.resource:
+        case "pods":
+            return admitted_pod(api, kind, obj)
+        case "namespaces":
+            return _labelled_namespace(obj)
+        case "persistentvolumeclaims":
+            return _with_storage_class(api, obj)
+        case _:
+            return obj
+
+
+def admitted_update(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions) -> JsonObject:
+    """A changed object after mutating admission."""
+    if kind.resource == "namespaces":
+        return _labelled_namespace(obj)
+    return obj
+
+
+def _labelled_namespace(obj: JsonObject) -> JsonObject:
+    """Every namespace carries its name as a label.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/v1/defaults.go: SetDefaults_Namespace
+    """
+    name = obj["metadata"].get("name", "")
+    labels = obj["metadata"].get("labels") or {}
+    if not name or labels.get("kubernetes.io/metadata.name") == name:
+        return obj
+    return replaced(obj, ("metadata", "labels"), {**labels, "kubernetes.io/metadata.name": name})
+
+
+def _with_storage_class(api: Api, claim: JsonObject) -> JsonObject:
+    """A claim without a class gets the default one, the newest if there are several.
+
+    Source: k8s.io/kubernetes v1.34.4 plugin/pkg/admission/storage/storageclass/setdefault/admission.go: Admit
+    """
+    if dig(claim, "spec", "storageClassName") is not None:
+        return claim
+    marks = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+    found = []
+    for record in api.store.list("storageclasses.storage.k8s.io").records:
+        storage_class = api.store.decoded(record)
+        annotations = storage_class["metadata"].get("annotations") or {}
+        if any(annotations.get(mark) == "true" for mark in marks):
+            found.append(storage_class)
+    if not found:
+        return claim
+    newest_first = sorted(found, key=lambda c: c["metadata"]["name"])
+    newest_first.sort(key=lambda c: c["metadata"]["creationTimestamp"], reverse=True)
+    return replaced(claim, ("spec", "storageClassName"), newest_first[0]["metadata"]["name"])
+
+
+def settle_created(api: Api, kind: Kind, stored: JsonObject, options: WriteOptions) -> None:
+    """What must be there as soon as a new object is: a namespace's service account and root certificate.
+
+    Differs: upstream's controllers make these within a second, and pods created before are refused.
+    """
+    if kind.resource == "namespaces":
+        api.furnish_namespace(stored["metadata"]["name"], options.now)
+    elif kind.resource == "customresourcedefinitions.apiextensions.k8s.io":
+        api.serve_custom(stored, options)
+
+
+def settle_updated(api: Api, kind: Kind, stored: JsonObject, old: JsonObject, options: WriteOptions) -> None:
+    """What follows from a change at once: a changed definition is served as it now is."""
+    if kind.resource == "customresourcedefinitions.apiextensions.k8s.io" and stored.get("spec") != old.get("spec"):
+        api.serve_custom(stored, options)

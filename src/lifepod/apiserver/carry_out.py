@@ -1,0 +1,82 @@
+"""Writes of the cluster's own parts: the same verbs, without decoding and, for statuses, without validation.
+
+A status written by a node agent or controller is the hot path of the whole cluster: the object is swapped in with nothing
+but the rules of state (uid, revision, finalizers) checked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from lifepod.api.kinds import Kind
+from lifepod.api.objects import JsonObject
+from lifepod.api.writes import Write
+from lifepod.apiserver.auth import User
+from lifepod.apiserver.create import create
+from lifepod.apiserver.delete import delete
+from lifepod.apiserver.delete_options import delete_options_of
+from lifepod.apiserver.http_errors import no_such_resource
+from lifepod.apiserver.metadata import check_revision
+from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.patch_verb import patch_resource
+from lifepod.apiserver.status_errors import conflict, not_found
+from lifepod.apiserver.subresources import create_subresource, update_subresource
+from lifepod.apiserver.update import is_ready_to_go, update
+
+if TYPE_CHECKING:
+    from lifepod.apiserver.api import Api
+
+SYSTEM = User("system:lifepod", ("system:masters", "system:authenticated"))
+
+
+def carry_out(api: Api, write: Write, now: datetime) -> JsonObject:
+    """Do it; returns the object as it is now (a `Status` where the API answers one). Raises ApiError."""
+    try:
+        kind = api.kinds.of(write.resource)
+    except KeyError:
+        raise no_such_resource() from None
+    if write.verb == "update" and write.subresource == "status":
+        return _write_status(api, kind, write, now)
+    options = WriteOptions(now, SYSTEM, "lifepod", "Ignore")
+    try:
+        return _general(api, kind, write, options)
+    finally:
+        api.take_warnings()
+
+
+def _general(api: Api, kind: Kind, write: Write, options: WriteOptions) -> JsonObject:
+    at = (write.namespace, write.name)
+    match write.verb:
+        case "create" if write.subresource:
+            return create_subresource(api, kind, *at, write.body, write.subresource, options)
+        case "create":
+            return create(api, kind, write.namespace, write.body, options)
+        case "update" if write.subresource:
+            return update_subresource(api, kind, *at, write.body, write.subresource, options)
+        case "update":
+            return update(api, kind, *at, write.body, options)[0]
+        case "patch":
+            return patch_resource(api, kind, *at, write.body, write.patch_type, options, write.subresource)[0]
+        case "delete":
+            return delete(api, kind, *at, delete_options_of(write.body), options)
+
+
+def _write_status(api: Api, kind: Kind, write: Write, now: datetime) -> JsonObject:
+    """Swap the status in. Of the body only `status` counts, and `metadata.uid` and `resourceVersion` as guards."""
+    old = api.store.get(kind.resource, write.namespace, write.name)
+    if old is None:
+        raise not_found(kind, write.name)
+    stored = old["metadata"]
+    guard = write.body.get("metadata")
+    if guard:
+        uid = guard.get("uid")
+        if uid and uid != stored["uid"]:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored['uid']}"
+            raise conflict(kind, write.name, why)
+        if guard.get("resourceVersion"):
+            check_revision(kind, guard["resourceVersion"], stored)
+    new = {**old, "status": write.body.get("status") or {}}
+    if stored.get("deletionTimestamp") and is_ready_to_go(kind, new):
+        return api.store.delete(kind.resource, write.namespace, write.name, now)
+    return api.store.update(kind.resource, new, now)

@@ -1,0 +1,81 @@
+"""POST: an object comes into being.
+
+Order: decode, default, mutating admission, metadata, the kind's preparation, validation, store.
+
+Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/create.go: createHandler
+        k8s.io/apiserver v0.34.4 pkg/registry/rest/create.go: BeforeCreate
+        k8s.io/apiserver v0.34.4 pkg/registry/generic/registry/store.go: create
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lifepod.api.kinds import Kind
+from lifepod.api.objects import JsonObject
+from lifepod.apiserver.admission import admitted, check_namespace, settle_created
+from lifepod.apiserver.metadata import NAME_TRIES, generated_name, new_metadata, with_names
+from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.status_errors import already_exists, invalid_object
+from lifepod.store import AlreadyExists
+
+if TYPE_CHECKING:
+    from lifepod.apiserver.api import Api
+
+
+def create(api: Api, kind: Kind, namespace: str, obj: JsonObject, options: WriteOptions, name: str = "") -> JsonObject:
+    """Create a decoded object; returns it as stored (a dry run: as it would be, without resourceVersion)."""
+    storage = api.storage_kind(kind)
+    obj = with_names(kind, namespace, name, obj)
+    if storage is not kind:
+        obj = kind.to_storage(kind.default(obj))
+    created = create_stored(api, storage, obj, options)
+    return kind.from_storage(created) if storage is not kind else created
+
+
+def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
+    """Create an object that is in its stored version."""
+    check_namespace(api, kind, obj)
+    obj = kind.default(obj)
+    obj = admitted(api, kind, obj, options)
+    obj = {**obj, "metadata": new_metadata(kind, obj, api.ids, options.now)}
+    generated = obj["metadata"].get("name") is not None and _is_generated(obj)
+    for _ in range(NAME_TRIES if generated else 1):
+        ready = _prepared(api, kind, obj, options)
+        if options.dry_run:
+            if api.store.record(kind.resource, _namespace(ready), ready["metadata"]["name"]) is None:
+                return ready
+        else:
+            try:
+                stored = api.store.create(kind.resource, ready, options.now)
+            except AlreadyExists:
+                pass
+            else:
+                settle_created(api, kind, stored, options)
+                return stored
+        name = obj["metadata"]["name"]
+        if generated:
+            renamed = generated_name(obj["metadata"]["generateName"], api.ids)
+            obj = {**obj, "metadata": {**obj["metadata"], "name": renamed}}
+    raise already_exists(kind, name, generated=generated)
+
+
+def _prepared(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
+    ready = kind.prepare_create(obj)
+    ready = api.allocated(kind, ready, None)
+    ready = api.managed(kind, ready, None, options)
+    api.warn(*kind.warnings(ready, None))
+    if errors := kind.validate(ready):
+        raise invalid_object(kind, ready["metadata"].get("name", ""), errors)
+    return ready
+
+
+def _is_generated(obj: JsonObject) -> bool:
+    metadata = obj["metadata"]
+    prefix = metadata.get("generateName")
+    return bool(prefix) and metadata["name"] != prefix and metadata["name"][:-5] == prefix[:58]
+
+
+def _namespace(obj: JsonObject) -> str:
+    namespace: str = obj["metadata"].get("namespace", "")
+    return namespace

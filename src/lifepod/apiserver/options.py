@@ -1,0 +1,56 @@
+"""How a request wants its verb done: who asks, when, and with which options. Values only; wording is in `status_errors.py`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from lifepod.apiserver.auth import User
+
+FieldValidation = Literal["Ignore", "Warn", "Strict"]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+ADMIN = User("kubernetes-admin", ("system:masters", "system:authenticated"))
+
+
+class WriteOptions(NamedTuple):
+    """What every write carries. `now` is the moment it counts as done. `force` belongs to server-side apply alone."""
+
+    now: datetime
+    user: User = ADMIN
+    field_manager: str = ""
+    field_validation: FieldValidation = "Warn"
+    dry_run: bool = False
+    force: bool = False
+    user_agent: str = ""
+
+    @property
+    def manager(self) -> str:
+        """The name under which managedFields keep this writer: the one given, else the User-Agent up to its first `/`.
+
+        Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/create.go: managerOrUserAgent, prefixFromUserAgent
+        """
+        return self.field_manager or self.user_agent.partition("/")[0] or "unknown"
+
+
+class DeleteOptions(NamedTuple):
+    """`metav1.DeleteOptions`. `grace` None: what the kind says; `uid`, `resource_version`: preconditions."""
+
+    grace: int | None = None
+    propagation: Propagation | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+class ListOptions(NamedTuple):
+    """The query of a list or watch, as the client wrote it."""
+
+    namespace: str = ""
+    label_selector: str = ""
+    field_selector: str = ""
+    limit: int = 0
+    continue_token: str = ""
+    resource_version: str = ""
+    resource_version_match: str = ""
+    watch_bookmarks: bool = False
+    send_initial_events: bool | None = None

@@ -1,0 +1,103 @@
+"""`/scale`: the replicas of a workload as an `autoscaling/v1 Scale`.
+
+Source: k8s.io/kubernetes v1.34.4 pkg/registry/apps/deployment/storage/storage.go: ScaleREST, scaleFromDeployment
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lifepod.api.field_errors import invalid
+from lifepod.api.kinds import Kind
+from lifepod.api.objects import JsonObject, JsonValue, dig, replaced
+from lifepod.api.selectors import label_terms, selector_text
+from lifepod.api.writes import PatchType
+from lifepod.apiserver.http_errors import bad_request
+from lifepod.apiserver.metadata import check_revision
+from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.patch import patched_object
+from lifepod.apiserver.status_errors import conflict, not_found
+from lifepod.apiserver.status_errors import invalid as invalid_status
+from lifepod.apiserver.update import replace_stored
+
+if TYPE_CHECKING:
+    from lifepod.apiserver.api import Api
+
+SCALE = Kind(
+    group="autoscaling",
+    version="v1",
+    kind="Scale",
+    plural="scales",
+    singular="scale",
+    namespaced=True,
+    schema="io.k8s.api.autoscaling.v1.Scale",
+)
+_KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def get_scale(api: Api, kind: Kind, namespace: str, name: str) -> JsonObject:
+    """The scale of a workload. Raises 404."""
+    return scale_of(api, kind, _stored(api, kind, namespace, name))
+
+
+def _stored(api: Api, kind: Kind, namespace: str, name: str) -> JsonObject:
+    found = api.store.get(kind.stored_as, namespace, name)
+    if found is None:
+        raise not_found(kind, name)
+    return found
+
+
+def scale_of(api: Api, kind: Kind, obj: JsonObject) -> JsonObject:
+    """The scale that a workload shows."""
+    paths = api.scale_paths(kind)
+    replicas = dig(obj, *paths.spec)
+    status: JsonObject = {"replicas": dig(obj, *paths.status) or 0}
+    selector = dig(obj, *paths.selector) if paths.selector else None
+    if isinstance(selector, str):
+        status["selector"] = selector
+    elif selector:
+        is_plain = kind.resource == "replicationcontrollers"
+        terms = label_terms({"matchLabels": selector} if is_plain else selector)
+        status["selector"] = selector_text(terms)
+    metadata = {key: obj["metadata"][key] for key in _KEPT if key in obj["metadata"]}
+    spec = {"replicas": replicas} if replicas else {}
+    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}
+
+
+def update_scale(
+    api: Api, kind: Kind, namespace: str, name: str, scale: JsonObject, options: WriteOptions
+) -> JsonObject:
+    """Write the replicas of a scale to its workload. Raises 404, 409, 422."""
+    old = _stored(api, kind, namespace, name)
+    given = scale.get("metadata") or {}
+    if given.get("name") and given["name"] != name:
+        raise bad_request(f"the name of the object ({given['name']}) does not match the name on the URL ({name})")
+    if given.get("uid") and given["uid"] != old["metadata"]["uid"]:
+        uid, have = given["uid"], old["metadata"]["uid"]
+        raise conflict(kind, name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {have}")
+    if given.get("resourceVersion"):
+        check_revision(kind, given["resourceVersion"], old["metadata"])
+    replicas = dig(scale, "spec", "replicas") or 0
+    if replicas < 0:
+        error = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise invalid_status("autoscaling", "Scale", name, [error])
+    paths = api.scale_paths(kind)
+    new = replaced(old, paths.spec, replicas)
+    storage = api.storage_kind(kind)
+    return scale_of(api, kind, replace_stored(api, storage, new, old, options))
+
+
+def patch_scale(
+    api: Api,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    change: bytes | JsonValue,
+    patch_type: PatchType,
+    options: WriteOptions,
+) -> JsonObject:
+    """PATCH of the scale."""
+    old = get_scale(api, kind, namespace, name)
+    return update_scale(
+        api, kind, namespace, name, patched_object(api, SCALE, old, change, patch_type, options), options
+    )
