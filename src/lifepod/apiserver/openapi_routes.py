@@ -68,9 +68,9 @@ class OpenApiRoutes:
         kinds = self._discovery.kinds_of(group, version)
         known = self._documents.get((group, version))
         if known is None or known.kinds is not kinds:
-            from lifepod.api.openapi import openapi_document
+            from lifepod.api.openapi import document
 
-            body = encoded(openapi_document(group, version, kinds))
+            body = encoded(document(group, version, kinds))
             known = _Document(kinds, body, hashlib.sha512(body).hexdigest().upper())
             self._documents[group, version] = known
         return known

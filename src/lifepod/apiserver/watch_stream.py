@@ -17,7 +17,9 @@ from typing import Final, Protocol
 
 import orjson
 
+from lifepod.api.objects import JsonObject
 from lifepod.apiserver.exchange import Sink
+from lifepod.apiserver.status_errors import expired
 from lifepod.store import Change, Seen, Store, TooOld, Watch
 
 BOOKMARK_SECONDS: Final = 60.0
@@ -187,7 +189,7 @@ class WatchStream:
                 with self._hub.lock:
                     data = self._next_lines()
             except TooOld as problem:
-                sink.write(error_line(expired(str(problem))))
+                sink.write(error_line(expired(str(problem)).status))
                 self.end()
                 return
             if not data:
@@ -247,19 +249,6 @@ class WatchStream:
         self._hub.remove(self)
 
 
-def expired(message: str) -> dict[str, object]:
-    """The Status of a watch that the history can no longer serve."""
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": message,
-        "reason": "Expired",
-        "code": 410,
-    }
-
-
-def error_line(status: dict[str, object]) -> bytes:
+def error_line(status: JsonObject) -> bytes:
     """A Status as the last line of a watch."""
     return orjson.dumps({"type": "ERROR", "object": status}) + b"\n"

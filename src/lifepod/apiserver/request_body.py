@@ -1,0 +1,91 @@
+"""A request's body by its Content-Type: JSON as it came, YAML and protobuf as decoded objects.
+
+Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/negotiation/negotiate.go: NegotiateInputSerializer
+        k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/patch.go: PatchResource (the patch types)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lifepod.api.objects import JsonObject, JsonValue
+from lifepod.api.writes import PatchType
+from lifepod.apiserver.exchange import Request
+from lifepod.apiserver.http_errors import bad_request, unsupported_body, unsupported_patch
+
+_PATCH_TYPES: Final[dict[str, PatchType]] = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+    "application/apply-patch+yaml": "apply",
+}
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def object_body(request: Request) -> bytes | JsonObject:
+    """The object of a POST or PUT. JSON stays text, so that repeated keys can be seen. Raises ApiError 400, 415."""
+    match _media_type(request):
+        case "application/json" | "" | "application/x-www-form-urlencoded" if request.body[:4] != b"k8s\0":
+            return request.body
+        case "application/yaml" | "text/yaml" | "application/x-yaml":
+            return _yaml_object(request.body)
+        case "application/vnd.kubernetes.protobuf" | "":
+            return _protobuf_object(request.body)
+        case _:
+            raise unsupported_body()
+
+
+def delete_options_body(request: Request) -> JsonObject | None:
+    """The DeleteOptions of a DELETE; None when there is no body. Raises ApiError 400, 415."""
+    if not request.body or not request.body.strip():
+        return None
+    from lifepod.api.decode import DecodeError, decode_json, prune
+    from lifepod.api.schema import type_named
+
+    found = object_body(request)
+    type_ = type_named("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
+    try:
+        return decode_json(found, type_).obj if isinstance(found, bytes) else prune(found, type_).obj
+    except DecodeError as problem:
+        raise bad_request(f'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: {problem}') from None
+
+
+def patch_type(request: Request) -> PatchType:
+    """What kind of patch the body is. Raises ApiError 415."""
+    found = _PATCH_TYPES.get(_media_type(request))
+    if found is None:
+        raise unsupported_patch()
+    return found
+
+
+def yaml_value(body: bytes) -> JsonValue:
+    """The first YAML document of a body as JSON; None when there is none. Raises ApiError 400."""
+    from lifepod.api.yaml_text import YamlError, read_documents
+
+    try:
+        documents = read_documents(body)
+    except YamlError as problem:
+        raise bad_request(f"error converting YAML to JSON: yaml: line {problem.line}: {problem.message}") from None
+    return documents[0].value if documents else None
+
+
+def _yaml_object(body: bytes) -> JsonObject:
+    return _as_object(yaml_value(body))
+
+
+def _protobuf_object(body: bytes) -> JsonObject:
+    from lifepod.api.protobuf import ProtobufError, decode_protobuf
+
+    try:
+        return decode_protobuf(body)
+    except ProtobufError as problem:
+        raise bad_request(str(problem)) from None
+
+
+def _as_object(value: JsonValue) -> JsonObject:
+    if not isinstance(value, dict):
+        raise bad_request("couldn't get version/kind; json parse error: the body is no object")
+    return value

@@ -1,0 +1,155 @@
+"""A request's query (and DELETE's body) as the options of its verb.
+
+Source: k8s.io/apimachinery v0.34.4 pkg/apis/meta/v1/validation/validation.go: ValidateCreateOptions, ValidateUpdateOptions,
+        ValidatePatchOptions, ValidateDeleteOptions
+        k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/delete.go: DeleteResource (body before query)
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal, cast
+
+from lifepod.api.field_errors import FieldError, forbidden, invalid, required
+from lifepod.api.objects import JsonObject, JsonValue
+from lifepod.apiserver.auth import User
+from lifepod.apiserver.exchange import Request
+from lifepod.apiserver.http_errors import bad_request
+from lifepod.apiserver.options import DeleteOptions, FieldValidation, ListOptions, Propagation, WriteOptions
+from lifepod.apiserver.routes import ResourcePath
+from lifepod.apiserver.status_errors import invalid_options
+
+OptionsKind = Literal["CreateOptions", "UpdateOptions", "PatchOptions", "DeleteOptions"]
+_VALIDATIONS: Final = ("", "Ignore", "Strict", "Warn")
+_POLICIES: Final = ("Foreground", "Background", "Orphan")
+_MAX_MANAGER: Final = 128
+
+
+def write_options(
+    request: Request, user: User, now: datetime, kind: OptionsKind, *, apply: bool = False
+) -> WriteOptions:
+    """The options of a write. Raises ApiError 422 as upstream's validation does."""
+    agent = request.headers.get("user-agent", "")
+    if not request.raw_query and not apply:
+        return WriteOptions(now, user, user_agent=agent)
+    validation, manager, force = (request.param(name) for name in ("fieldValidation", "fieldManager", "force"))
+    errors = [*_dry_run_errors(request.query.get("dryRun", [])), *_manager_errors(manager)]
+    if kind == "PatchOptions":
+        if apply and not manager:
+            errors.append(required("fieldManager", "is required for apply patch"))
+        elif not apply and force:
+            errors.append(forbidden("force", "may not be specified for non-apply patch"))
+    if validation not in _VALIDATIONS:
+        errors.append(_not_one_of("fieldValidation", validation, _VALIDATIONS))
+    if errors:
+        raise invalid_options(kind, errors)
+    return WriteOptions(
+        now,
+        user,
+        field_manager=manager,
+        field_validation=cast("FieldValidation", validation or "Warn"),
+        dry_run="dryRun" in request.query,
+        force=request.flag("force"),
+        user_agent=agent,
+    )
+
+
+def _not_one_of(path: str, value: JsonValue, known: tuple[str, ...]) -> FieldError:
+    return FieldError(
+        "FieldValueNotSupported", path, value, "supported values: " + ", ".join(f'"{each}"' for each in known)
+    )
+
+
+def _dry_run_errors(values: list[str]) -> list[FieldError]:
+    if all(value == "All" for value in values):
+        return []
+    return [_not_one_of("dryRun", values, ("All",))]
+
+
+def _manager_errors(manager: str) -> list[FieldError]:
+    errors = []
+    if len(manager) > _MAX_MANAGER:
+        errors.append(FieldError("FieldValueTooLong", "fieldManager", "", f"may not be more than {_MAX_MANAGER} bytes"))
+    if not manager.isprintable():
+        errors.append(invalid("fieldManager", manager, "should only contain printable characters"))
+    return errors
+
+
+def list_options(request: Request, path: ResourcePath) -> ListOptions:
+    """The options of a LIST or WATCH."""
+    if not request.raw_query:
+        return ListOptions(namespace=path.namespace)
+    events = request.query.get("sendInitialEvents")
+    return ListOptions(
+        namespace=path.namespace,
+        label_selector=request.param("labelSelector"),
+        field_selector=request.param("fieldSelector"),
+        limit=_limit(request.param("limit")),
+        continue_token=request.param("continue"),
+        resource_version=request.param("resourceVersion"),
+        resource_version_match=request.param("resourceVersionMatch"),
+        watch_bookmarks=request.flag("allowWatchBookmarks"),
+        send_initial_events=None if events is None else request.flag("sendInitialEvents"),
+    )
+
+
+def _limit(text: str) -> int:
+    if not text:
+        return 0
+    try:
+        return max(int(text), 0)
+    except ValueError:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def timeout_seconds(request: Request) -> float:
+    """How long a watch may last; 0 when the client does not say."""
+    text = request.param("timeoutSeconds")
+    if not text:
+        return 0.0
+    try:
+        return float(max(int(text), 0))
+    except ValueError:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def delete_options(request: Request, body: JsonObject | None) -> tuple[DeleteOptions, list[str]]:
+    """How to delete, and the `dryRun` values: from the body when there is one, else from the query. Raises ApiError 422."""
+    found = body if body else _query_options(request)
+    policy = found.get("propagationPolicy")
+    if policy is None and found.get("orphanDependents") is not None:
+        policy = "Orphan" if found["orphanDependents"] else "Background"
+    dry_run = found.get("dryRun") or []
+    errors = _dry_run_errors(dry_run)
+    if policy is not None and policy not in _POLICIES:
+        errors.append(_not_one_of("propagationPolicy", policy, (*_POLICIES, "nil")))
+    if errors:
+        raise invalid_options("DeleteOptions", errors)
+    conditions = found.get("preconditions") or {}
+    return (
+        DeleteOptions(
+            found.get("gracePeriodSeconds"),
+            cast("Propagation | None", policy),
+            conditions.get("uid"),
+            conditions.get("resourceVersion"),
+        ),
+        dry_run,
+    )
+
+
+def _query_options(request: Request) -> JsonObject:
+    found: JsonObject = {}
+    if not request.raw_query:
+        return found
+    if grace := request.param("gracePeriodSeconds") or request.param("grace_period_seconds"):
+        try:
+            found["gracePeriodSeconds"] = int(grace)
+        except ValueError:
+            raise bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax') from None
+    if policy := request.param("propagationPolicy"):
+        found["propagationPolicy"] = policy
+    if "orphanDependents" in request.query:
+        found["orphanDependents"] = request.flag("orphanDependents")
+    if dry_run := request.query.get("dryRun"):
+        found["dryRun"] = dry_run
+    return found
