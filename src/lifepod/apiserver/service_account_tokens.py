@@ -197,6 +197,10 @@ class ServiceAccountTokens:
         return self._key
 
 
+def _reference(obj: JsonObject) -> JsonObject:
+    return {"name": obj["metadata"]["name"], "uid": obj["metadata"]["uid"]}
+
+
 def _pack(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
