@@ -40,6 +40,6 @@ class CountingIds:
 
 @pytest.fixture
 def api() -> Api:
-    made = Api(Store(), KindRegistry(builtin_kinds()), CountingIds(), signer=lambda claims, now: "signed")
+    made = Api(Store(), KindRegistry(builtin_kinds()), CountingIds())
     bootstrap(made, NOW)
     return made

@@ -7,7 +7,6 @@ Not safe for threads: the caller serialises.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
@@ -24,14 +23,10 @@ from lifepod.apiserver.list import ListPage, list_page
 from lifepod.apiserver.options import DeleteOptions, ListOptions, WriteOptions
 from lifepod.apiserver.patch_verb import patch_resource
 from lifepod.apiserver.subresources import create_subresource, get_subresource, update_subresource
+from lifepod.apiserver.token import TokenIssuer
 from lifepod.apiserver.update import update
-from lifepod.apiserver.watching import WatchStart, start_watch
 from lifepod.clock import Ids
 from lifepod.store import Store
-
-Signer = Callable[[JsonObject, datetime], str]
-"""Signs the claims of a service account token (a JWT's payload) and returns the token."""
-
 
 Texts: TypeAlias = list[str]
 
@@ -54,7 +49,6 @@ class ScalePaths(NamedTuple):
 
 
 EVERYTHING_LISTED = ListOptions()
-AS_THE_KIND_SAYS = DeleteOptions()
 USUAL = Settings()
 
 
@@ -74,13 +68,13 @@ class Api:
         kinds: KindRegistry,
         ids: Ids,
         settings: Settings = USUAL,
-        signer: Signer | None = None,
+        tokens: TokenIssuer | None = None,
     ) -> None:
         self.store = store
         self.kinds = kinds
         self.ids = ids
         self.settings = settings
-        self.signer = signer
+        self.tokens = tokens
         self.types: dict[str, Type] = {}
         """Types of custom resources, by `Kind.schema`."""
         self.custom_scales: dict[str, ScalePaths] = {}
@@ -96,7 +90,7 @@ class Api:
         """One object as JSON text."""
         return get.get_encoded(self, kind, namespace, name, resource_version)
 
-    def get_subresource(self, kind: Kind, namespace: str, name: str, subresource: str) -> JsonObject:
+    def subresource(self, kind: Kind, namespace: str, name: str, subresource: str) -> JsonObject:
         """GET of `status`, `scale`, `ephemeralcontainers`, `resize`."""
         return get_subresource(self, kind, namespace, name, subresource)
 
@@ -110,14 +104,10 @@ class Api:
         """A list, its objects still encoded: `.encoded(api)` is the whole answer, `.records` and `.metadata` the parts."""
         return list_page(self, kind, options)
 
-    def watch(self, kind: Kind, options: ListOptions = EVERYTHING_LISTED) -> WatchStart:
-        """Begin a watch: what to send first, and the cursor for what follows. Raises ApiError 400, 410, 422."""
-        return start_watch(self, kind, options)
-
     # ------------------------------------------------------------------------------------------------------------ writing
 
     def create(
-        self, kind: Kind, namespace: str, body: Body, options: WriteOptions, name: str = "", subresource: str = ""
+        self, kind: Kind, namespace: str, body: Body, options: WriteOptions, subresource: str = "", name: str = ""
     ) -> JsonObject:
         """POST. `name` and `subresource` for `binding`, `eviction`, `token`."""
         if subresource:
@@ -147,21 +137,19 @@ class Api:
         """PATCH; `change` is JSON text or what was decoded from YAML."""
         return Written(*patch_resource(self, kind, namespace, name, change, patch_type, options, subresource))
 
-    def delete(
-        self, kind: Kind, namespace: str, name: str, options: WriteOptions, wanted: DeleteOptions = AS_THE_KIND_SAYS
-    ) -> JsonObject:
+    def delete(self, kind: Kind, namespace: str, name: str, wanted: DeleteOptions, options: WriteOptions) -> JsonObject:
         """DELETE: the object while it lingers (a pod always), else a `Status`."""
         return delete.delete(self, kind, namespace, name, wanted, options)
 
     def delete_collection(
-        self,
-        kind: Kind,
-        options: WriteOptions,
-        which: ListOptions = EVERYTHING_LISTED,
-        wanted: DeleteOptions = AS_THE_KIND_SAYS,
+        self, kind: Kind, which: ListOptions, wanted: DeleteOptions, options: WriteOptions
     ) -> JsonObject:
         """DELETE of a collection: the list of what was deleted."""
         return delete_collection.delete_collection(self, kind, which, wanted, options)
+
+    def read_body(self, kind: Kind, body: Body, options: WriteOptions) -> JsonObject:
+        """A request's object, decoded as its kind. Raises ApiError 400."""
+        return read_body(self, kind, body, options)
 
     def carry_out(self, write: Write, now: datetime) -> JsonObject:
         """Do what a part of the cluster wants; returns the object as it is now. Raises ApiError."""

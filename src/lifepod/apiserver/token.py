@@ -1,14 +1,13 @@
 """POST of `serviceaccounts/x/token`: a signed token for a service account.
 
 Source: k8s.io/kubernetes v1.34.4 pkg/registry/core/serviceaccount/storage/token.go: TokenREST.Create
-        k8s.io/kubernetes v1.34.4 pkg/serviceaccount/claims.go: Claims
         k8s.io/kubernetes v1.34.4 pkg/apis/authentication/validation/validation.go: ValidateTokenRequest
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from lifepod.api.field_errors import FieldError, invalid
 from lifepod.api.objects import JsonObject, dig, format_time
@@ -21,9 +20,23 @@ if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
 
 MIN_SECONDS, DEFAULT_SECONDS, MAX_SECONDS = 600, 3600, 1 << 32
-_EXTENDED = 365 * 24 * 3600
-_ADMISSION_SECONDS = 3607
-_BOUND = {("v1", "Pod"): "pods", ("v1", "Secret"): "secrets", ("v1", "Node"): "nodes"}
+_BOUND = {("v1", "Pod"): "pods", ("v1", "Secret"): "secrets"}
+
+
+class TokenIssuer(Protocol):
+    """Signs tokens; `service_account_tokens.py` has the one."""
+
+    def issue(
+        self,
+        account: JsonObject,
+        audiences: tuple[str, ...],
+        seconds: int,
+        token_id: str,
+        pod: JsonObject | None = None,
+        secret: JsonObject | None = None,
+    ) -> tuple[str, datetime]:
+        """A token for a ServiceAccount and when it ends."""
+        ...
 
 
 def request_token(api: Api, namespace: str, name: str, request: JsonObject, options: WriteOptions) -> JsonObject:
@@ -41,12 +54,11 @@ def request_token(api: Api, namespace: str, name: str, request: JsonObject, opti
     if errors := _errors(seconds):
         raise invalid_status("authentication.k8s.io", "TokenRequest", given.get("name", ""), errors)
     audiences = spec.get("audiences") or [api.settings.issuer]
-    bound = _bound_claims(api, namespace, name, spec.get("boundObjectRef"))
-    expires = options.now + timedelta(seconds=seconds)
-    claims = _claims(api, account, bound, audiences, seconds, options)
-    if api.signer is None:
+    resource, bound = _bound_to(api, namespace, name, spec.get("boundObjectRef"))
+    if api.tokens is None:
         raise internal_error("this cluster has no key to sign tokens with")
-    token = api.signer(claims, options.now)
+    pod, secret = (bound if resource == wanted else None for wanted in ("pods", "secrets"))
+    token, expires = api.tokens.issue(account, tuple(audiences), seconds, api.ids.uid(), pod, secret)
     metadata = {"name": name, "namespace": namespace, "creationTimestamp": format_time(options.now)}
     return {
         "kind": "TokenRequest",
@@ -70,61 +82,24 @@ def _errors(seconds: int) -> list[FieldError]:
     return []
 
 
-def _bound_claims(api: Api, namespace: str, account: str, reference: JsonObject | None) -> JsonObject:
+def _bound_to(api: Api, namespace: str, account: str, reference: JsonObject | None) -> tuple[str, JsonObject | None]:
     """What the token is bound to: it must exist, with the uid that was meant; a pod must run as this account."""
     if not reference:
-        return {}
+        return "", None
     resource = _BOUND.get((reference.get("apiVersion") or "v1", reference.get("kind") or ""))
     if resource is None:
         shown = f"{reference.get('apiVersion', '')}, Kind={reference.get('kind', '')}"
         raise bad_request(f"cannot bind token for serviceaccount {account} to object of type {shown}")
     kind = api.kinds.of(resource)
     name = reference.get("name") or ""
-    found = api.store.get(resource, "" if resource == "nodes" else namespace, name)
+    found = api.store.get(resource, namespace, name)
     if found is None:
         raise not_found(kind, name)
     uid = found["metadata"]["uid"]
     if reference.get("uid") not in (None, "", uid):
         why = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "
         raise conflict(kind, name, why + "The object might have been deleted and then recreated")
-    claims: JsonObject = {kind.singular: {"name": name, "uid": uid}}
-    if resource == "pods":
-        runs_as = dig(found, "spec", "serviceAccountName")
-        if runs_as != account:
-            text = f"cannot bind token for serviceaccount {account} to pod running with different serviceaccount name."
-            raise bad_request(text)
-        claims.update(_node_claim(api, dig(found, "spec", "nodeName")))
-    return claims
-
-
-def _node_claim(api: Api, node_name: str | None) -> JsonObject:
-    if not node_name:
-        return {}
-    node = api.store.get("nodes", "", node_name)
-    return {"node": {"name": node_name, **({"uid": node["metadata"]["uid"]} if node else {})}}
-
-
-def _claims(
-    api: Api, account: JsonObject, bound: JsonObject, audiences: list[str], seconds: int, options: WriteOptions
-) -> JsonObject:
-    metadata = account["metadata"]
-    at = int(options.now.timestamp())
-    lives = seconds
-    private: JsonObject = {"namespace": metadata["namespace"]}
-    if "node" in bound:
-        private["node"] = bound["node"]
-    private.update({name: bound[name] for name in ("pod", "secret") if name in bound})
-    private["serviceaccount"] = {"name": metadata["name"], "uid": metadata["uid"]}
-    if seconds == _ADMISSION_SECONDS and "pod" in bound and audiences == [api.settings.issuer]:
-        private["warnafter"] = at + seconds
-        lives = _EXTENDED
-    return {
-        "aud": audiences,
-        "exp": at + lives,
-        "iat": at,
-        "iss": api.settings.issuer,
-        "jti": api.ids.uid(),
-        "kubernetes.io": private,
-        "nbf": at,
-        "sub": f"system:serviceaccount:{metadata['namespace']}:{metadata['name']}",
-    }
+    if resource == "pods" and dig(found, "spec", "serviceAccountName") != account:
+        text = f"cannot bind token for serviceaccount {account} to pod running with different serviceaccount name."
+        raise bad_request(text)
+    return resource, found
