@@ -144,6 +144,7 @@ class Pod(NamedTuple):
     deletion: Deletion | None
     status: JsonObject
     finalizers: tuple[str, ...] = ()
+    is_static: bool = False
 
 
 # ------------------------------------------------------------------------------------------------ what is: the runtime's report

@@ -1,0 +1,541 @@
+"""One look at one pod: what is seen goes in, what is to be done comes out. The only file that knows all rules.
+
+`step` is level-based: it compares what it sees with what it remembers, takes the ends of actions, and carries the pod's worker
+on: syncing (one sync after the other), terminating, terminated. The rules themselves are in the files beside it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from lifepod.api.objects import JsonObject, format_time
+from lifepod.lifecycle import event_reasons as say
+from lifepod.lifecycle import probes
+from lifepod.lifecycle.draft import Draft
+from lifepod.lifecycle.kills import advance_kills, kill_every, take_kill_end
+from lifepod.lifecycle.memory import PodMemory, ProbeWorker, StartTask, UnderWay, VolumesTask
+from lifepod.lifecycle.pod_phase import TERMINAL
+from lifepod.lifecycle.pod_spec import container_named
+from lifepod.lifecycle.pod_status import generate_status, publish, shown_containers, with_probe_result
+from lifepod.lifecycle.pod_worker import deadline_at, stop_cause
+from lifepod.lifecycle.sync_plan import cut_short, new_sync, remove_container, run_tasks, stop_sandboxes, take_sync_end
+from lifepod.lifecycle.termination import effective_grace, terminated_for_good
+from lifepod.lifecycle.vocabulary import (
+    DeletePod,
+    Ended,
+    Event,
+    Failed,
+    Pod,
+    Probed,
+    RemoveSandbox,
+    RunProbe,
+    Seen,
+    Step,
+    UnmountVolumes,
+)
+
+ERROR_RETRY = timedelta(seconds=10)
+NETWORK_RETRY = timedelta(seconds=1)
+REASON_REFRESH = timedelta(seconds=1)
+SYNC_KINDS = frozenset(("volumes", "sandbox", "inspect", "pull", "create", "start", "postStart"))
+
+
+def new_memory() -> PodMemory:
+    """The memory of a pod that was never looked at; also after the node agent was restarted."""
+    return PodMemory()
+
+
+def step(memory: PodMemory, seen: Seen, now: datetime) -> Step:
+    """Decide what happens to one pod next. Pure: equal arguments give equal results, and none is changed."""
+    if _is_settled(memory, seen, now):
+        return Step(memory, None, (), (), memory.wake_at)
+    if memory.worker == "finished" or (seen.pod is None and memory.pod is None):
+        return Step(memory._replace(worker="finished", wake_at=None), None, (), (), None, finished=True)
+    d = Draft(memory, seen, now)
+    _take_pod(d)
+    _take_report(d)
+    _take_ended(d)
+    advance_kills(d)
+    if d.worker == "syncing":
+        _sync(d)
+    if d.worker == "terminating":
+        _terminate(d)
+    if d.worker == "terminated":
+        _finish(d)
+    advance_kills(d)
+    _run_probes(d)
+    _repeat_lost_status(d)
+    return d.step(_wake_at(d))
+
+
+def _is_settled(memory: PodMemory, seen: Seen, now: datetime) -> bool:
+    """Nothing is new and nothing is due."""
+    return (
+        (memory.wake_at is None or now < memory.wake_at)
+        and not seen.ended
+        and (seen.pod is memory.pod or seen.pod == memory.pod)
+        and (seen.report is memory.report or seen.report == memory.report)
+        and (seen.kill is None or memory.kill_request is not None)
+        and (seen.refusal is None or memory.refusal is not None)
+        and memory.pod is not None
+    )
+
+
+# ------------------------------------------------------------------------------------------------ taking what is new
+
+
+def _take_pod(d: Draft) -> None:
+    """The pod's object: what in it makes a sync (a status of our own coming back does not)."""
+    seen = d.seen.pod
+    if d.kill_request is None and d.seen.kill is not None:
+        d.kill_request = d.seen.kill
+    if d.refusal is None:
+        d.refusal = d.seen.refusal
+    if seen is None:
+        d.pod_gone = True
+        return
+    known = d.known_pod
+    d.known_pod = seen
+    if known is None:
+        d.sync_wanted = True
+        d.attempts = _attempts_shown(seen)
+    elif known is not seen and (
+        known.generation != seen.generation or known.deletion != seen.deletion or _gates(known) != _gates(seen)
+    ):
+        d.sync_wanted = True
+        d.retry_at = None
+
+
+def _attempts_shown(pod: Pod) -> tuple[tuple[str, int], ...]:
+    """The attempts that the status tells of: after a restart of the agent the numbers go on."""
+    return tuple(
+        (s["name"], s.get("restartCount", 0))
+        for member in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+        for s in pod.status.get(member) or ()
+        if s.get("containerID") or s.get("restartCount")
+    )
+
+
+def _gates(pod: Pod) -> list[tuple[str, str]]:
+    """The conditions that the pod's readiness gates name."""
+    gates = pod.spec.readiness_gates
+    return [(c["type"], c["status"]) for c in pod.status.get("conditions") or () if c["type"] in gates] if gates else []
+
+
+def _take_report(d: Draft) -> None:
+    """The runtime's picture: any difference makes a sync; attempts are remembered beyond the runtime's memory."""
+    report = d.seen.report
+    if report is d.report or report == d.report:
+        return
+    d.report = report
+    d.sync_wanted = True
+    highest = dict(d.attempts)
+    for r in report.containers:
+        if r.attempt > highest.get(r.name, -1):
+            highest[r.name] = r.attempt
+    d.attempts = tuple(highest.items())
+
+
+def _take_ended(d: Draft) -> None:
+    """Every end is taken once; one that nobody waits for is ignored."""
+    for ended in d.seen.ended:
+        found = next((u for u in d.under_way if u.number == ended.number), None)
+        if found is None:
+            continue
+        d.under_way.remove(found)
+        if found.kind in SYNC_KINDS:
+            take_sync_end(d, found, ended.outcome, ended.at)
+        elif found.kind == "probe":
+            _take_probe(d, found, ended)
+        elif found.kind in ("preStop", "stop"):
+            take_kill_end(d, found, ended.outcome)
+        elif isinstance(ended.outcome, Failed):
+            _take_failed_end(d, found)
+        elif found.kind == "unmount":
+            d.unmounted = True
+
+
+def _take_failed_end(d: Draft, found: UnderWay) -> None:
+    """What has to be done again after the usual delay."""
+    if found.kind in ("stopSandbox", "unmount", "delete"):
+        d.retry_at = d.now + ERROR_RETRY
+    if found.kind == "delete":
+        d.delete_asked = False
+
+
+# ------------------------------------------------------------------------------------------------ syncing
+
+
+def _sync(d: Draft) -> None:
+    """One sync after the other, until there is a reason to stop the pod."""
+    if d.refusal is not None and d.status is None and not d.report.containers:
+        _refuse(d)
+        return
+    cause = stop_cause(d.pod, d.pod_gone, d.kill_request, "")
+    if cause and d.stop_seen_at is None:
+        d.stop_seen_at = d.now
+    if d.sync is not None:
+        _continue_sync(d, cause)
+        if d.sync is not None:
+            d.sync_wanted = d.sync_wanted or (d.before.sync_at is not None and d.before.sync is not None)
+            d.sync_at = d.now if d.sync_wanted else d.sync_at
+            return
+    if cause:
+        _begin_terminating(d, cause)
+        return
+    if _is_sync_due(d):
+        if d.status_out is not None:
+            d.again = True
+            d.sync_at = d.now
+            return
+        _begin_sync(d)
+
+
+def _continue_sync(d: Draft, cause: str) -> None:
+    if cause:
+        cut_short(d)
+        _abandon_hook(d)
+    run_tasks(d)
+    if d.sync is not None and not d.sync.tasks:
+        _end_sync(d)
+
+
+def _abandon_hook(d: Draft) -> None:
+    """Differs: a postStart hook that never ends would keep a deleted pod for ever; it is given up after the grace period."""
+    assert d.sync is not None
+    assert d.stop_seen_at is not None
+    task = d.sync.tasks[0] if d.sync.tasks else None
+    if isinstance(task, StartTask) and task.stage == "postStart" and d.now >= d.stop_seen_at + _own_grace(d):
+        d.sync = d.sync._replace(tasks=())
+
+
+def _own_grace(d: Draft) -> timedelta:
+    deletion = d.pod.deletion
+    return timedelta(
+        seconds=d.pod.spec.termination_grace_period_seconds if deletion is None else deletion.grace_period_seconds
+    )
+
+
+def _is_sync_due(d: Draft) -> bool:
+    """News, a timer, or the deadline; after a failed sandbox only once its retry is due."""
+    if d.retry_at is not None:
+        if d.now < d.retry_at:
+            return False
+        d.retry_at = None
+        return True
+    if d.sync_wanted or (d.sync_at is not None and d.now >= d.sync_at):
+        return True
+    at = _deadline(d)
+    return at is not None and d.now >= at
+
+
+def _deadline(d: Draft) -> datetime | None:
+    if d.worker != "syncing" or d.status is None or d.deadline_passed:
+        return None
+    return deadline_at(d.pod, d.status.get("startTime"))
+
+
+def _begin_sync(d: Draft) -> None:
+    """The status first, from what earlier syncs left; then what to do (lifecycle.md §4.8)."""
+    d.sync_wanted, d.sync_at = False, None
+    d.reasons_shown = d.reasons
+    made = generate_status(d)
+    publish(d, made)
+    _prune_dead(d)
+    _prune_sandboxes(d)
+    if made["phase"] in TERMINAL:
+        _begin_terminating(d, "finished")
+        return
+    if not d.node.network_ready and not d.pod.spec.host_network:
+        d.events.append(say.network_not_ready())
+        d.sync_at = d.now + NETWORK_RETRY
+        return
+    d.sync = new_sync(d)
+    run_tasks(d)
+    if d.sync is not None and not d.sync.tasks:
+        _end_sync(d)
+
+
+def _end_sync(d: Draft) -> None:
+    """When the next sync is: the end of a back-off, the usual retry after an error, soon when a new reason is to be shown."""
+    assert d.sync is not None
+    sync, d.sync = d.sync, None
+    moments = []
+    if sync.failed:
+        moments.append(d.now + ERROR_RETRY)
+    if sync.retry_at is not None:
+        moments.append(sync.retry_at)
+    if d.reasons != d.reasons_shown and d.reasons:
+        moments.append(d.now + REASON_REFRESH)
+    if d.sync_at is not None:
+        moments.append(d.sync_at)
+    d.sync_at = min(moments, default=None)
+
+
+def _prune_dead(d: Draft) -> None:
+    """Of each container one dead instance is kept, the newest.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/pod_container_deletor.go: getContainersToDeleteInPod
+    """
+    if len(d.report.containers) < 2:
+        return
+    kept: set[str] = set()
+    for r in d.report.containers:
+        if r.state == "exited":
+            if r.name in kept:
+                remove_container(d, r.name, r.id)
+            kept.add(r.name)
+
+
+def _prune_sandboxes(d: Draft) -> None:
+    """Old sandboxes that hold no container any more are forgotten.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/kuberuntime_gc.go: evictSandboxes
+    """
+    used = {r.sandbox_id for r in d.report.containers}
+    for s in d.report.sandboxes[1:]:
+        if s.state != "ready" and s.id not in used and not d.is_under_way("removeSandbox", s.id):
+            d.actions.append(RemoveSandbox(d.next_number("removeSandbox", target=s.id), s.id))
+
+
+def _refuse(d: Draft) -> None:
+    """The node does not take the pod: Failed, with no container statuses and no conditions (lifecycle.md §1.5).
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kubelet.go: rejectPod
+    """
+    assert d.refusal is not None
+    d.worker, d.unmounted, d.mounted = "terminated", True, False
+    d.events.append(Event("Warning", d.refusal.reason, d.refusal.message))
+    d.explain("admission.refusal", "", "refused", ("reason", d.refusal.reason), ("message", d.refusal.message))
+    api = d.pod.status
+    if api.get("phase") in TERMINAL:
+        d.status = d.sent = api
+        return
+    made: JsonObject = {
+        "observedGeneration": d.pod.generation,
+        "phase": "Failed",
+        "conditions": [],
+        "message": "Pod was rejected: " + d.refusal.message,
+        "reason": d.refusal.reason,
+        "startTime": api.get("startTime") or format_time(d.now),
+    }
+    if "qosClass" in api:
+        made["qosClass"] = api["qosClass"]
+    publish(d, made)
+
+
+# ------------------------------------------------------------------------------------------------ terminating, terminated
+
+
+def _begin_terminating(d: Draft, cause: str) -> None:
+    """No way back: statuses once more, then everything is stopped (upstream: SyncTerminatingPod)."""
+    d.worker, d.sync, d.sync_at, d.retry_at = "terminating", None, None, None
+    if cause == "evicted" and d.kill_request is not None:
+        d.events.append(Event("Warning", d.kill_request.reason, d.kill_request.message))
+    deletion = d.pod.deletion
+    asked = d.kill_request.grace_period_seconds if d.kill_request is not None else None
+    grace = effective_grace(d.pod.spec, deletion.grace_period_seconds if deletion else None, asked, d.grace_seconds)
+    d.grace_seconds = grace
+    d.explain("pod_worker.stop_cause", "", "stopped", ("cause", cause), ("grace", f"{grace}s"))
+    publish(d, generate_status(d))
+    _prune_dead(d)
+    regular = {c.name for c in d.pod.spec.containers}
+    d.probes = tuple(w for w in d.probes if w.kind == "readiness" or w.container not in regular)
+    d.killing_pod = True
+    kill_every(d, grace)
+    advance_kills(d)
+
+
+def _terminate(d: Draft) -> None:
+    """Wait until nothing runs, stop the sandboxes, then tell the final status."""
+    if any(k.number == -1 for k in d.kills):
+        d.kills = tuple(k for k in d.kills if k.number != -1)
+        d.retry_at = d.now + ERROR_RETRY
+    if d.retry_at is not None:
+        if d.now < d.retry_at:
+            return
+        d.retry_at = None
+    if kill_every(d, d.grace_seconds or 1) or stop_sandboxes(d):
+        return
+    if d.status_out is not None:
+        d.again = True
+        return
+    d.probes, d.killing_pod = (), False
+    made = generate_status(d, is_terminal=True)
+    if d.deadline_passed:
+        d.events.append(say.deadline_exceeded())
+    d.worker = "terminated"
+    publish(d, terminated_for_good(d.pod.spec, made, d.pod.is_static))
+
+
+def _finish(d: Draft) -> None:
+    """Once it is deleted: take the volumes down, then the object, when the API shows how it ended (lifecycle.md §1.6)."""
+    if d.pod.deletion is None and not d.pod_gone:
+        return
+    if d.retry_at is not None:
+        if d.now < d.retry_at:
+            return
+        d.retry_at = None
+    if not d.unmounted:
+        if not d.is_under_way("unmount"):
+            d.actions.append(UnmountVolumes(d.next_number("unmount")))
+    elif d.pod_gone:
+        d.worker, d.finished = "finished", True
+    elif not d.delete_asked and d.status_out is None and _shows_the_end(d):
+        d.delete_asked = True
+        d.actions.append(DeletePod(d.next_number("delete")))
+
+
+def _shows_the_end(d: Draft) -> bool:
+    """The API server has the terminal phase. Source: status_manager.go: canBeDeleted."""
+    shown = d.pod.status
+    return shown.get("phase") in TERMINAL and (d.sent is None or shown.get("phase") == d.sent.get("phase"))
+
+
+def _repeat_lost_status(d: Draft) -> None:
+    """A changed object that does not carry what was sent: the write was lost or undone, so it is sent again."""
+    if d.status_out is not None or d.status is None or d.sent is None or d.seen.pod is None:
+        return
+    if d.seen.pod is d.before.pod or d.seen.pod == d.before.pod or d.seen.pod.status == d.sent:
+        return
+    if "conditions" in d.status:
+        d.sent = None
+        publish(d, d.status)
+
+
+# ------------------------------------------------------------------------------------------------ probes
+
+
+def _take_probe(d: Draft, found: UnderWay, ended: Ended) -> None:
+    """A try ended: its event, its thresholds, and what the stored result changes at once."""
+    worker = next((w for w in d.probes if w.number == found.number), None)
+    if worker is None or not isinstance(ended.outcome, Probed):
+        if worker is not None:
+            _put(d, worker, worker._replace(number=0))
+        return
+    c = container_named(d.pod.spec, worker.container)
+    probe = probes.spec_of(c, worker.kind) if c is not None else None
+    runs = any(r.id == found.target and r.state == "running" for r in d.report.containers)
+    if c is None or probe is None or not runs or worker.container_id != found.target:
+        _put(d, worker, worker._replace(number=0, tries=0))
+        return
+    outcome, name, kind = ended.outcome, worker.container, worker.kind
+    verdict = probes.judged(worker, probe, outcome)
+    if verdict.again:
+        number = d.next_number("probe", name, found.target)
+        d.actions.append(RunProbe(number, name, found.target, kind, probe.handler, probe.timeout_seconds))
+        _put(d, worker, verdict.worker._replace(number=number))
+        return
+    if outcome.result == "failure":
+        d.events.append(say.unhealthy(name, kind, outcome.text))
+    elif outcome.result == "unknown":
+        d.events.append(say.probe_errored(name, kind, outcome.text))
+    elif outcome.result == "warning":
+        d.events.append(say.probe_warning(name, kind, outcome.text))
+    _put(d, worker, verdict.worker)
+    if verdict.changed:
+        _result_changed(d, verdict.worker)
+
+
+def _put(d: Draft, old: ProbeWorker, new: ProbeWorker) -> None:
+    d.probes = tuple(new if w is old else w for w in d.probes)
+
+
+def _result_changed(d: Draft, worker: ProbeWorker) -> None:
+    """Readiness and startup show at once, then a sync follows; liveness makes a sync when it failed (lifecycle.md §6.2)."""
+    is_good = worker.result == "success"
+    d.explain("probes.judged", worker.container, worker.result, ("probe", worker.kind), ("in a row", str(worker.run)))
+    if worker.kind == "readiness":
+        with_probe_result(d, worker.container, None, is_good)
+    elif worker.kind == "startup":
+        with_probe_result(d, worker.container, is_good, None)
+    if worker.kind != "liveness" or not is_good:
+        d.sync_wanted = True
+
+
+def _run_probes(d: Draft) -> None:
+    """Begin every try that is due: at most one at a time per worker."""
+    if not d.probes or d.status is None or d.worker not in ("syncing", "terminating"):
+        return
+    shown = shown_containers(d)
+    d.probes = tuple([_ticked(d, w, shown.get(w.container)) if w.number == 0 else w for w in d.probes])
+
+
+def _ticked(d: Draft, w: ProbeWorker, shown: probes.ShownContainer | None) -> ProbeWorker:
+    c = container_named(d.pod.spec, w.container)
+    probe = probes.spec_of(c, w.kind) if c is not None else None
+    if probe is None or shown is None:
+        return w
+    period = timedelta(seconds=probe.period_seconds)
+    useful = probes.useful_from(w, probe, shown)
+    if (useful is None) != w.idle:
+        w = w._replace(idle=useful is None)
+        if useful is not None:
+            w = w._replace(next_tick=probes.tick_at_or_after(w.next_tick, probe.period_seconds, d.now))
+    due = useful is not None and d.now >= useful
+    if w.triggered:
+        w = w._replace(triggered=False, next_tick=d.now + period)
+    elif due:
+        at = probes.due_at(w, probe, shown)
+        due = at is not None and d.now >= at
+        if due:
+            w = w._replace(next_tick=_tick_after(w.next_tick, period, d.now))
+    if not due:
+        return w
+    if w.container_id != shown.container_id:
+        w = w._replace(container_id=shown.container_id, result="", on_hold=False, tries=0)
+    number = d.next_number("probe", w.container, shown.container_id)
+    d.actions.append(RunProbe(number, w.container, shown.container_id, w.kind, probe.handler, probe.timeout_seconds))
+    return w._replace(number=number)
+
+
+def _tick_after(tick: datetime, period: timedelta, now: datetime) -> datetime:
+    """The first tick later than now."""
+    return tick + ((now - tick) // period + 1) * period
+
+
+# ------------------------------------------------------------------------------------------------ when to look again
+
+
+def _wake_at(d: Draft) -> datetime | None:
+    """The earliest moment at which something is due without news."""
+    moments: list[datetime] = []
+    if d.again:
+        moments.append(d.now)
+    if d.worker == "syncing":
+        moments += _sync_moments(d)
+    elif d.retry_at is not None:
+        moments.append(d.retry_at)
+    moments += [k.deadline for k in d.kills if k.deadline is not None and k.stage != "stop"]
+    moments += _probe_moments(d)
+    return max(min(moments), d.now) if moments else None
+
+
+def _sync_moments(d: Draft) -> list[datetime]:
+    moments: list[datetime] = []
+    if d.sync is None:
+        if d.retry_at is not None:
+            moments.append(d.retry_at)
+        else:
+            moments += [at for at in (d.sync_at, _deadline(d)) if at is not None]
+        return moments
+    task = d.sync.tasks[0] if d.sync.tasks else None
+    if isinstance(task, VolumesTask) and not task.begun and d.mount_retry_at is not None:
+        moments.append(d.mount_retry_at)
+    if d.stop_seen_at is not None and isinstance(task, StartTask) and task.stage == "postStart":
+        moments.append(d.stop_seen_at + _own_grace(d))
+    return moments
+
+
+def _probe_moments(d: Draft) -> list[datetime]:
+    if not d.probes or d.status is None or d.worker not in ("syncing", "terminating"):
+        return []
+    shown, moments = shown_containers(d), []
+    for w in d.probes:
+        c = container_named(d.pod.spec, w.container)
+        probe = probes.spec_of(c, w.kind) if c is not None else None
+        if w.number == 0 and probe is not None:
+            at = probes.due_at(w, probe, shown.get(w.container))
+            if at is not None:
+                moments.append(at)
+    return moments
