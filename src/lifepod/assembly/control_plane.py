@@ -1,0 +1,77 @@
+"""An API with its rules and its HTTP face, put together: what `up`, `run`, the fixtures and simulations all start from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import NamedTuple
+
+from lifepod.api.builtin import builtin_kinds
+from lifepod.api.kinds import KindRegistry
+from lifepod.api.objects import JsonObject
+from lifepod.apiserver.api import Api, Settings
+from lifepod.apiserver.app import App, Hooks
+from lifepod.apiserver.auth import ADMIN, Authenticator
+from lifepod.apiserver.bootstrap import bootstrap
+from lifepod.apiserver.certificates import Credentials
+from lifepod.apiserver.resource_requests import ResourceRequests
+from lifepod.apiserver.seams import Seams
+from lifepod.apiserver.service_account_tokens import ServiceAccountTokens
+from lifepod.clock import Ids
+from lifepod.runtime.base import NodeStreams
+from lifepod.store import Store
+
+
+class ControlPlane(NamedTuple):
+    """`app.site` answers requests, from a socket or without one; `token` is the administrator's."""
+
+    store: Store
+    api: Api
+    app: App
+    tokens: ServiceAccountTokens
+    credentials: Credentials
+    token: str
+
+
+class Around(NamedTuple):
+    """What a control plane is handed: see `apiserver.seams.Seams`."""
+
+    now: Callable[[], datetime]
+    ids: Ids
+    streams_for: Callable[[str], NodeStreams | None]
+    on_written: Callable[[], None] = lambda: None
+    lock: AbstractContextManager[object] = nullcontext()
+    durable: Callable[[int], Awaitable[None] | None] = lambda revision: None
+    hooks: Hooks | None = None
+
+
+def control_plane(
+    around: Around, credentials: Credentials, store: Store | None = None, settings: Settings | None = None
+) -> ControlPlane:
+    """Put an API together; an empty store gets a cluster's own objects."""
+    store = store if store is not None else Store()
+    root_ca = credentials.ca.certificate.decode()
+    settings = (settings or Settings())._replace(root_ca=root_ca)
+    api_holder: list[Api] = []
+
+    def lookup(resource: str, namespace: str, name: str) -> JsonObject | None:
+        return api_holder[0].store.get(resource, namespace, name)
+
+    tokens = ServiceAccountTokens(credentials.token_key, lookup, around.now)
+    api = Api(store, KindRegistry(builtin_kinds()), around.ids, settings, tokens)
+    api_holder.append(api)
+    bootstrap(api, around.now())
+    token = around.ids.hexadecimal(32)
+    seams = Seams(
+        api,
+        around.now,
+        around.lock,
+        around.on_written,
+        around.durable,
+        around.streams_for,
+        verify=tokens.user_of,
+    )
+    authenticator = Authenticator({token: ADMIN}, tokens.user_of)
+    app = App(api.kinds, ResourceRequests(seams), authenticator, hooks=around.hooks, extra_paths=(tokens.answer,))
+    return ControlPlane(store, api, app, tokens, credentials, token)

@@ -1,0 +1,52 @@
+"""`lifepod up`: parsing and exit codes; the cluster itself is `assembly/up.py`'s."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.command("up")
+@click.option("--name", default="default", show_default=True, help="What the cluster is called.")
+@click.option("--kubeconfig", default=None, type=click.Path(), help="Write the kubeconfig here too.")
+@click.option("--merge", is_flag=True, help="Add the cluster to ~/.kube/config and make it the current context.")
+@click.option(
+    "--port", default=0, show_default="any free one", type=click.IntRange(0, 65535), help="The API's port on 127.0.0.1."
+)
+@click.option(
+    "--data",
+    default=None,
+    type=click.Path(file_okay=False),
+    help="Keep everything in this folder: objects, and pods that outlive lifepod.",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["sandbox", "host", "sim"]),
+    default=None,
+    help="What runs the containers; by default the sandbox.",
+)
+@click.option("--nodes", default=1, show_default=True, type=click.IntRange(0, 5000), help="How many nodes.")
+@click.option("--detach", is_flag=True, help="Go to the background once it is ready; `lifepod down` ends it.")
+def command(
+    name: str,
+    kubeconfig: str | None,
+    merge: bool,
+    port: int,
+    data: str | None,
+    runtime: str | None,
+    nodes: int,
+    detach: bool,
+) -> None:
+    """Start a cluster that kubectl and every Kubernetes client speak to. Ctrl-C ends it."""
+    from lifepod.assembly.up import UpOptions, up
+    from lifepod.errors import LifepodError
+
+    options = UpOptions(
+        name=name, kubeconfig=kubeconfig, merge=merge, port=port, data=data, runtime=runtime, nodes=nodes, detach=detach
+    )
+    try:
+        sys.exit(up(options))
+    except LifepodError as exc:
+        click.echo(f"lifepod up: {exc}", err=True)
+        sys.exit(1)
