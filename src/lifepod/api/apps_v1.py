@@ -10,6 +10,16 @@ from lifepod.api.defaults_workloads import (
 )
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, scale_of, status_of
+from lifepod.api.validation_workloads import (
+    daemon_set_errors,
+    daemon_set_update_errors,
+    deployment_errors,
+    deployment_update_errors,
+    replica_set_errors,
+    replica_set_update_errors,
+    stateful_set_errors,
+    stateful_set_update_errors,
+)
 
 _DAEMON_SET = {
     "currentNumberScheduled": 0,
@@ -43,6 +53,8 @@ KINDS = (
         has_status=True,
         default=default_daemon_set,
         prepare_create=starting_with(_DAEMON_SET),
+        validate=daemon_set_errors,
+        validate_update=daemon_set_update_errors,
     ),
     Kind(
         group="apps",
@@ -62,6 +74,8 @@ KINDS = (
         has_status=True,
         default=default_deployment,
         prepare_create=starting_with({}),
+        validate=deployment_errors,
+        validate_update=deployment_update_errors,
     ),
     Kind(
         group="apps",
@@ -82,6 +96,8 @@ KINDS = (
         fields={"status.replicas": ("status", "replicas")},
         default=default_replica_set,
         prepare_create=starting_with({"replicas": 0}),
+        validate=replica_set_errors,
+        validate_update=replica_set_update_errors,
     ),
     Kind(
         group="apps",
@@ -101,5 +117,7 @@ KINDS = (
         has_status=True,
         default=default_stateful_set,
         prepare_create=starting_with({"availableReplicas": 0, "replicas": 0}),
+        validate=stateful_set_errors,
+        validate_update=stateful_set_update_errors,
     ),
 )

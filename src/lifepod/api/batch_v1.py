@@ -6,6 +6,7 @@ from lifepod.api.defaults_workloads import default_cron_job, default_job
 from lifepod.api.first_status import starting_with
 from lifepod.api.job_writes import prepared_job
 from lifepod.api.kinds import Kind, status_of
+from lifepod.api.validation_job import cron_job_errors, cron_job_update_errors, job_errors, job_update_errors
 
 KINDS = (
     Kind(
@@ -23,6 +24,8 @@ KINDS = (
         has_status=True,
         default=default_cron_job,
         prepare_create=starting_with({}),
+        validate=cron_job_errors,
+        validate_update=cron_job_update_errors,
     ),
     Kind(
         group="batch",
@@ -39,5 +42,7 @@ KINDS = (
         fields={"status.successful": ("status", "succeeded")},
         default=default_job,
         prepare_create=prepared_job,
+        validate=job_errors,
+        validate_update=job_update_errors,
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lifepod.api.kinds import Kind
+from lifepod.api.validation_core import lease_errors, only_metadata_update
 
 KINDS = (
     Kind(
@@ -15,5 +16,7 @@ KINDS = (
         schema="io.k8s.api.coordination.v1.Lease",
         create_on_update=True,
         unconditional_update=False,
+        validate=lease_errors,
+        validate_update=only_metadata_update,
     ),
 )

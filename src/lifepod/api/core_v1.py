@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.api import names
 from lifepod.api.defaults_core import (
     default_claim,
     default_endpoints,
@@ -17,6 +18,19 @@ from lifepod.api.defaults_workloads import default_replication_controller, defau
 from lifepod.api.first_status import kept_namespace, prepared_namespace, starting_with
 from lifepod.api.kinds import CREATE_ONLY, Kind, Subresource, scale_of, status_of
 from lifepod.api.pod_writes import prepared_pod
+from lifepod.api.validation_core import (
+    claim_errors,
+    claim_update_errors,
+    config_map_errors,
+    config_map_update_errors,
+    only_metadata,
+    only_metadata_update,
+    secret_errors,
+    secret_update_errors,
+    service_errors,
+    service_update_errors,
+)
+from lifepod.api.validation_pod import pod_errors, pod_update_errors
 
 _PROXY = ("create", "delete", "get", "patch", "update")
 _CONNECT = ("create", "get")
@@ -64,6 +78,8 @@ KINDS = (
         namespaced=True,
         schema="io.k8s.api.core.v1.ConfigMap",
         short_names=("cm",),
+        validate=config_map_errors,
+        validate_update=config_map_update_errors,
     ),
     Kind(
         group="",
@@ -76,6 +92,8 @@ KINDS = (
         short_names=("ep",),
         create_on_update=True,
         default=default_endpoints,
+        validate=only_metadata(namespaced=True),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -100,6 +118,8 @@ KINDS = (
             "source": ("source", "component"),
             "type": ("type",),
         },
+        validate=only_metadata(namespaced=True),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -112,6 +132,8 @@ KINDS = (
         short_names=("limits",),
         create_on_update=True,
         default=default_limit_range,
+        validate=only_metadata(namespaced=True),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -132,6 +154,8 @@ KINDS = (
         default=default_namespace,
         prepare_create=prepared_namespace,
         prepare_update=kept_namespace,
+        validate=only_metadata(namespaced=False, name_rule=names.dns_label),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -149,6 +173,8 @@ KINDS = (
         has_status=True,
         fields={"spec.unschedulable": ("spec", "unschedulable")},
         default=default_node,
+        validate=only_metadata(namespaced=False),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -163,6 +189,8 @@ KINDS = (
         has_status=True,
         default=default_claim,
         prepare_create=starting_with({"phase": "Pending"}),
+        validate=claim_errors,
+        validate_update=claim_update_errors,
     ),
     Kind(
         group="",
@@ -177,6 +205,8 @@ KINDS = (
         has_status=True,
         default=default_volume_object,
         prepare_create=starting_with({"phase": "Pending"}),
+        validate=only_metadata(namespaced=False),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -205,6 +235,8 @@ KINDS = (
         },
         default=default_pod,
         prepare_create=prepared_pod,
+        validate=pod_errors,
+        validate_update=pod_update_errors,
     ),
     Kind(
         group="",
@@ -216,6 +248,8 @@ KINDS = (
         schema="io.k8s.api.core.v1.PodTemplate",
         has_generation=True,
         default=default_template_object,
+        validate=only_metadata(namespaced=True),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -236,6 +270,8 @@ KINDS = (
         fields={"status.replicas": ("status", "replicas")},
         default=default_replication_controller,
         prepare_create=starting_with({"replicas": 0}),
+        validate=only_metadata(namespaced=True),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -249,6 +285,8 @@ KINDS = (
         subresources=(status_of("ResourceQuota"),),
         has_status=True,
         prepare_create=starting_with({}),
+        validate=only_metadata(namespaced=True),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -260,6 +298,8 @@ KINDS = (
         schema="io.k8s.api.core.v1.Secret",
         fields={"type": ("type",)},
         default=default_secret,
+        validate=secret_errors,
+        validate_update=secret_update_errors,
     ),
     Kind(
         group="",
@@ -271,6 +311,8 @@ KINDS = (
         schema="io.k8s.api.core.v1.ServiceAccount",
         short_names=("sa",),
         subresources=(Subresource("token", "TokenRequest", ("create",), "authentication.k8s.io", "v1"),),
+        validate=only_metadata(namespaced=True),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="",
@@ -291,5 +333,7 @@ KINDS = (
         fields={"spec.clusterIP": ("spec", "clusterIP"), "spec.type": ("spec", "type")},
         default=default_service,
         prepare_create=starting_with({"loadBalancer": {}}),
+        validate=service_errors,
+        validate_update=service_update_errors,
     ),
 )

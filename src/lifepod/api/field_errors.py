@@ -43,11 +43,12 @@ class FieldError(NamedTuple):
     path: str
     value: JsonValue
     detail: str
+    is_value_shown: bool = True
 
     def body(self) -> str:
         """The message without the path: a cause's `message`."""
         word = _WORDS[self.type]
-        if self.type not in ("FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "FieldValueTooMany"):
+        if self.is_value_shown and self.type not in ("FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong"):
             word = f"{word}: {_shown(self.value)}"
         return f"{word}: {self.detail}" if self.detail else word
 
@@ -60,9 +61,7 @@ class FieldError(NamedTuple):
 
 
 def _shown(value: JsonValue) -> str:
-    if isinstance(value, str):
-        return orjson.dumps(value).decode()
-    return orjson.dumps(value).decode() if value is not None else "null"
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def required(path: str, detail: str = "") -> FieldError:
@@ -76,8 +75,8 @@ def invalid(path: str, value: JsonValue, detail: str) -> FieldError:
 
 
 def not_supported(path: str, value: JsonValue, supported: tuple[str, ...]) -> FieldError:
-    """The value is none of the known ones."""
-    known = ", ".join(f'"{s}"' for s in sorted(supported))
+    """The value is none of the known ones, told in the order given (upstream mostly sorts them)."""
+    known = ", ".join(f'"{s}"' for s in supported)
     return FieldError("FieldValueNotSupported", path, value, f"supported values: {known}")
 
 
@@ -98,4 +97,13 @@ def not_found(path: str, value: JsonValue) -> FieldError:
 
 def too_long(path: str, limit: int) -> FieldError:
     """The value has more than `limit` bytes."""
-    return FieldError("FieldValueTooLong", path, "", f"may not be more than {limit} bytes")
+    return FieldError(
+        "FieldValueTooLong", path, "", f"may not be more than {limit} {'byte' if limit == 1 else 'bytes'}"
+    )
+
+
+def too_many(path: str, actual: int, limit: int) -> FieldError:
+    """The list has more than `limit` items."""
+    return FieldError(
+        "FieldValueTooMany", path, actual, f"must have at most {limit} {'item' if limit == 1 else 'items'}"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lifepod.api.defaults_cluster import default_ingress_class, default_network_policy
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
+from lifepod.api.validation_core import only_metadata, only_metadata_update
 
 KINDS = (
     Kind(
@@ -17,6 +18,8 @@ KINDS = (
         schema="io.k8s.api.networking.v1.IngressClass",
         has_generation=True,
         default=default_ingress_class,
+        validate=only_metadata(namespaced=False),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="networking.k8s.io",
@@ -31,6 +34,8 @@ KINDS = (
         has_generation=True,
         has_status=True,
         prepare_create=starting_with({"loadBalancer": {}}),
+        validate=only_metadata(namespaced=True),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="networking.k8s.io",
@@ -53,6 +58,8 @@ KINDS = (
         short_names=("netpol",),
         has_generation=True,
         default=default_network_policy,
+        validate=only_metadata(namespaced=True),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="networking.k8s.io",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lifepod.api.kinds import Kind
+from lifepod.api.validation_core import only_metadata, only_metadata_update
 
 KINDS = (
     Kind(
@@ -15,5 +16,7 @@ KINDS = (
         schema="io.k8s.api.node.v1.RuntimeClass",
         create_on_update=True,
         unconditional_update=False,
+        validate=only_metadata(namespaced=False),
+        validate_update=only_metadata_update,
     ),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from lifepod.api import names
 from lifepod.api.defaults_cluster import default_role_binding
 from lifepod.api.kinds import Kind
+from lifepod.api.validation_core import only_metadata, only_metadata_update
 
 KINDS = (
     Kind(
@@ -16,6 +18,8 @@ KINDS = (
         schema="io.k8s.api.rbac.v1.ClusterRoleBinding",
         create_on_update=True,
         default=default_role_binding,
+        validate=only_metadata(namespaced=False, name_rule=names.path_segment),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="rbac.authorization.k8s.io",
@@ -26,6 +30,8 @@ KINDS = (
         namespaced=False,
         schema="io.k8s.api.rbac.v1.ClusterRole",
         create_on_update=True,
+        validate=only_metadata(namespaced=False, name_rule=names.path_segment),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="rbac.authorization.k8s.io",
@@ -37,6 +43,8 @@ KINDS = (
         schema="io.k8s.api.rbac.v1.RoleBinding",
         create_on_update=True,
         default=default_role_binding,
+        validate=only_metadata(namespaced=True, name_rule=names.path_segment),
+        validate_update=only_metadata_update,
     ),
     Kind(
         group="rbac.authorization.k8s.io",
@@ -47,5 +55,7 @@ KINDS = (
         namespaced=True,
         schema="io.k8s.api.rbac.v1.Role",
         create_on_update=True,
+        validate=only_metadata(namespaced=True, name_rule=names.path_segment),
+        validate_update=only_metadata_update,
     ),
 )

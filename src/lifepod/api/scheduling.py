@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lifepod.api.defaults_cluster import default_priority_class
 from lifepod.api.kinds import Kind
+from lifepod.api.validation_core import only_metadata, only_metadata_update
 
 KINDS = (
     Kind(
@@ -17,5 +18,7 @@ KINDS = (
         short_names=("pc",),
         has_generation=True,
         default=default_priority_class,
+        validate=only_metadata(namespaced=False),
+        validate_update=only_metadata_update,
     ),
 )

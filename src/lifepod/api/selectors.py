@@ -188,7 +188,7 @@ def check_label_key(key: str) -> None:
 def _checked_value(key: str, value: str) -> str:
     if len(value) > 63:
         raise SelectorError(
-            f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": must be no more than 63 bytes'
+            f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": must be no more than 63 characters'
         )
     if value and not _KEY_NAME.fullmatch(value):
         raise SelectorError(f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": {_VALUE_RULE}')

@@ -1,0 +1,287 @@
+"""What is wrong with a Service, ConfigMap, Secret, Namespace, claim, or any other object of which only names matter here.
+
+Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import TypeAlias
+
+import orjson
+
+from lifepod.api import names
+from lifepod.api.field_errors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_long
+from lifepod.api.meta import NameRule, immutable_errors, metadata_errors, metadata_update_errors, selector_errors
+from lifepod.api.objects import JsonObject
+from lifepod.api.quantity import parse_quantity
+from lifepod.api.validation_container import PROTOCOLS, one_of, port_errors
+from lifepod.api.validation_pod import ip_errors
+
+Validate: TypeAlias = Callable[[JsonObject], list[FieldError]]
+ValidateUpdate: TypeAlias = Callable[[JsonObject, JsonObject], list[FieldError]]
+
+_MAX_DATA = 1024 * 1024
+_FIXED = "field is immutable when `immutable` is set"
+_REDACTED = "<secret contents redacted>"
+_SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+
+
+def only_metadata(*, namespaced: bool, name_rule: NameRule = names.dns_subdomain) -> Validate:
+    """A `validate` that looks at the metadata alone."""
+    return lambda obj: metadata_errors(obj.get("metadata") or {}, namespaced=namespaced, name_rule=name_rule)
+
+
+def only_metadata_update(obj: JsonObject, old: JsonObject) -> list[FieldError]:
+    """A `validate_update` that looks at the metadata alone."""
+    return metadata_update_errors(obj["metadata"], old["metadata"])
+
+
+def config_map_errors(config_map: JsonObject) -> list[FieldError]:
+    """Keys that can be file names, each in one bag, one MiB in all. Source: ValidateConfigMap"""
+    errors = metadata_errors(config_map["metadata"], namespaced=True)
+    data, binary = config_map.get("data") or {}, config_map.get("binaryData") or {}
+    for bag, held in (("data", data), ("binaryData", binary)):
+        for key in sorted(held):
+            errors += [invalid(f"{bag}[{key}]", key, complaint) for complaint in names.config_key(key)]
+            if bag == "data" and key in binary:
+                errors.append(invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
+    size = sum(len(text.encode()) for text in data.values()) + sum(_decoded_size(text) for text in binary.values())
+    return [*errors, too_long("[]", _MAX_DATA)] if size > _MAX_DATA else errors
+
+
+def _decoded_size(text: str) -> int:
+    return len(text) * 3 // 4 - text[-2:].count("=")
+
+
+def config_map_update_errors(config_map: JsonObject, old: JsonObject) -> list[FieldError]:
+    """An immutable one stays as it is. Source: ValidateConfigMapUpdate"""
+    errors = metadata_update_errors(config_map["metadata"], old["metadata"])
+    errors += _immutable_data_errors(config_map, old, ("data", "binaryData"))
+    return errors + config_map_errors(config_map)
+
+
+def _immutable_data_errors(obj: JsonObject, old: JsonObject, fields: tuple[str, ...]) -> list[FieldError]:
+    if not old.get("immutable"):
+        return []
+    errors = [] if obj.get("immutable") else [forbidden("immutable", _FIXED)]
+    changed = [field for field in fields if (obj.get(field) or {}) != (old.get(field) or {})]
+    return errors + [forbidden(field, _FIXED) for field in changed]
+
+
+_SECRET_KEYS = {
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+
+
+def secret_errors(secret: JsonObject) -> list[FieldError]:
+    """Keys that can be file names, one MiB in all, and what the type promises. Source: ValidateSecret"""
+    metadata: JsonObject = secret["metadata"]
+    errors = metadata_errors(metadata, namespaced=True)
+    data: JsonObject = secret.get("data") or {}
+    for key in sorted(data):
+        errors += [invalid(f"data[{key}]", key, complaint) for complaint in names.config_key(key)]
+    if sum(_decoded_size(text or "") for text in data.values()) > _MAX_DATA:
+        errors.append(too_long("data", _MAX_DATA))
+    kind = secret.get("type") or ""
+    if kind == "kubernetes.io/service-account-token":
+        account = "kubernetes.io/service-account.name"
+        if not (metadata.get("annotations") or {}).get(account):
+            errors.append(required(f"metadata.annotations[{account}]"))
+    if kind == "kubernetes.io/basic-auth" and "username" not in data and "password" not in data:
+        errors += [required("data[username]"), required("data[password]")]
+    for key in _SECRET_KEYS.get(kind, ()):
+        if key not in data:
+            errors.append(required(f"data[{key}]"))
+        elif kind.startswith("kubernetes.io/dockerc"):
+            errors += _json_errors(data[key], f"data[{key}]")
+    return errors
+
+
+def _json_errors(text: str, path: str) -> list[FieldError]:
+    try:
+        orjson.loads(base64.b64decode(text))
+    except (binascii.Error, orjson.JSONDecodeError) as problem:
+        return [invalid(path, _REDACTED, str(problem))]
+    return []
+
+
+def secret_update_errors(secret: JsonObject, old: JsonObject) -> list[FieldError]:
+    """The type stays; an immutable one stays as it is. Source: ValidateSecretUpdate"""
+    errors = metadata_update_errors(secret["metadata"], old["metadata"])
+    errors += immutable_errors(secret.get("type"), old.get("type"), "type")
+    errors += _immutable_data_errors(secret, old, ("data",))
+    return errors + secret_errors(secret)
+
+
+def service_errors(service: JsonObject) -> list[FieldError]:
+    """What is wrong with a new Service. Source: ValidateService"""
+    return metadata_errors(service["metadata"], namespaced=True, name_rule=names.dns1035_label) + _service_spec_errors(
+        service.get("spec") or {}
+    )
+
+
+def _service_spec_errors(spec: JsonObject) -> list[FieldError]:
+    errors: list[FieldError] = []
+    kind = spec.get("type") or ""
+    ports: list[JsonObject] = spec.get("ports") or []
+    is_headless = spec.get("clusterIP") == "None"
+    if not ports and not is_headless and kind != "ExternalName":
+        errors.append(required("spec.ports"))
+    if kind == "LoadBalancer" and is_headless:
+        errors.append(invalid("spec.clusterIPs", ["None"], "may not be set to 'None' for LoadBalancer services"))
+    if kind == "NodePort" and is_headless:
+        errors.append(invalid("spec.clusterIPs", ["None"], "may not be set to 'None' for NodePort services"))
+    errors += _external_name_errors(spec, kind)
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        errors += _service_port_errors(port, seen, f"spec.ports[{index}]", is_named=len(ports) > 1)
+    errors += _repeated_port_errors(ports)
+    errors += _service_selector_errors(spec)
+    errors += one_of(spec.get("sessionAffinity"), ("ClientIP", "None"), "spec.sessionAffinity")
+    errors += one_of(kind, _SERVICE_TYPES, "spec.type")
+    if kind == "ClusterIP":
+        errors += [
+            forbidden(f"spec.ports[{index}].nodePort", "may not be used when `type` is 'ClusterIP'")
+            for index, port in enumerate(ports)
+            if port.get("nodePort")
+        ]
+    for index, address in enumerate(spec.get("clusterIPs") or []):
+        if address not in ("None", ""):
+            errors += ip_errors(address, f"spec.clusterIPs[{index}]")
+    for index, address in enumerate(spec.get("externalIPs") or []):
+        errors += ip_errors(address, f"spec.externalIPs[{index}]")
+    return errors
+
+
+def _service_selector_errors(spec: JsonObject) -> list[FieldError]:
+    return selector_errors({"matchLabels": spec["selector"]}, "spec") if spec.get("selector") else []
+
+
+def _external_name_errors(spec: JsonObject, kind: str) -> list[FieldError]:
+    if kind != "ExternalName":
+        return []
+    errors: list[FieldError] = []
+    if spec.get("clusterIP"):
+        detail = "may not be set for ExternalName services"
+        errors.append(forbidden("spec.clusterIP", detail))
+    name = (spec.get("externalName") or "").removesuffix(".")
+    if not name:
+        return [*errors, required("spec.externalName")]
+    return errors + [invalid("spec.externalName", name, complaint) for complaint in names.dns_subdomain(name)]
+
+
+def _service_port_errors(port: JsonObject, seen: set[str], path: str, *, is_named: bool) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: validateServicePort"""
+    errors: list[FieldError] = []
+    name: str = port.get("name") or ""
+    if is_named and not name:
+        errors.append(required(f"{path}.name"))
+    elif name:
+        errors += [invalid(f"{path}.name", name, complaint) for complaint in names.dns_label(name)]
+        if name in seen:
+            errors.append(duplicate(f"{path}.name", name))
+        seen.add(name)
+    number: int = port.get("port") or 0
+    errors += [invalid(f"{path}.port", number, complaint) for complaint in names.port_number(number)]
+    errors += one_of(port.get("protocol"), PROTOCOLS, f"{path}.protocol")
+    errors += port_errors(port.get("targetPort"), f"{path}.targetPort")
+    protocol = port.get("appProtocol")
+    if protocol is not None:
+        errors += [invalid(f"{path}.appProtocol", protocol, c) for c in names.qualified_name(protocol)]
+    return errors
+
+
+def _repeated_port_errors(ports: list[JsonObject]) -> list[FieldError]:
+    """A port and a node port can be used once per protocol."""
+    errors: list[FieldError] = []
+    taken: set[tuple[str, int, str]] = set()
+    for index, port in enumerate(ports):
+        protocol: str = port.get("protocol") or ""
+        key = ("port", port.get("port") or 0, protocol)
+        if key in taken:
+            errors.append(duplicate(f"spec.ports[{index}]", {"port": key[1], "protocol": protocol}))
+        taken.add(key)
+        node_key = ("node", port.get("nodePort") or 0, protocol)
+        if node_key[1] and node_key in taken:
+            errors.append(duplicate(f"spec.ports[{index}].nodePort", node_key[1]))
+        taken.add(node_key)
+    return errors
+
+
+def service_update_errors(service: JsonObject, old: JsonObject) -> list[FieldError]:
+    """The primary cluster IP stays unless the type leaves or becomes ExternalName. Source: ValidateServiceUpdate"""
+    errors = metadata_update_errors(service["metadata"], old["metadata"])
+    spec, before = service.get("spec") or {}, old.get("spec") or {}
+    if "ExternalName" not in (spec.get("type"), before.get("type")):
+        wanted, held = spec.get("clusterIPs") or [], before.get("clusterIPs") or []
+        for index in range(len(held)):
+            if index < len(wanted) and wanted[index] != held[index]:
+                errors.append(invalid(f"spec.clusterIPs[{index}]", wanted, "may not change once set"))
+        if held and not wanted:
+            errors.append(invalid("spec.clusterIPs[0]", wanted, "primary clusterIP can not be unset"))
+    return errors + _service_spec_errors(spec)
+
+
+def claim_errors(claim: JsonObject) -> list[FieldError]:
+    """What is wrong with a new PersistentVolumeClaim. Source: ValidatePersistentVolumeClaimSpec"""
+    return metadata_errors(claim["metadata"], namespaced=True) + _claim_spec_errors(claim.get("spec") or {})
+
+
+def _claim_spec_errors(spec: JsonObject) -> list[FieldError]:
+    modes: list[str] = spec.get("accessModes") or []
+    errors = [] if modes else [required("spec.accessModes", "at least 1 access mode is required")]
+    errors += selector_errors(spec.get("selector"), "spec.selector")
+    errors += [not_supported("spec.accessModes", mode, _MODES) for mode in modes if mode not in _MODES]
+    if "ReadWriteOncePod" in modes and len(set(modes)) > 1:
+        detail = "may not use ReadWriteOncePod with other access modes"
+        errors.append(forbidden("spec.accessModes", detail))
+    size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
+    if size is None:
+        errors.append(required("spec.resources[storage]"))
+    elif parse_quantity(str(size)).nanos <= 0:
+        errors.append(invalid("spec.resources[storage]", size, "must be greater than zero"))
+    name: str = spec.get("storageClassName") or ""
+    if name:
+        errors += [invalid("spec.storageClassName", name, complaint) for complaint in names.dns_subdomain(name)]
+    mode = spec.get("volumeMode")
+    if mode not in (None, "Block", "Filesystem"):
+        errors.append(not_supported("spec.volumeMode", mode, ("Block", "Filesystem")))
+    return errors
+
+
+def claim_update_errors(claim: JsonObject, old: JsonObject) -> list[FieldError]:
+    """Only a bound claim's size and attributes may change. Source: ValidatePersistentVolumeClaimUpdate"""
+    errors = metadata_update_errors(claim["metadata"], old["metadata"])
+    spec, before = claim.get("spec") or {}, old.get("spec") or {}
+    if spec == before:
+        return errors
+    errors += _claim_spec_errors(spec)
+    free: tuple[str, ...] = () if before.get("volumeName") else ("volumeName",)
+    if (old.get("status") or {}).get("phase") == "Bound":
+        free = (*free, "resources", "volumeAttributesClassName")
+    kept = {name: value for name, value in spec.items() if name not in free}
+    if kept != {name: value for name, value in before.items() if name not in free}:
+        detail = (
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+        )
+        errors.append(forbidden("spec", detail))
+    return errors
+
+
+def lease_errors(lease: JsonObject) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/coordination/validation/validation.go: ValidateLeaseSpec"""
+    spec: JsonObject = lease.get("spec") or {}
+    errors = metadata_errors(lease["metadata"], namespaced=True)
+    if spec.get("leaseDurationSeconds") is not None and spec["leaseDurationSeconds"] <= 0:
+        errors.append(invalid("spec.leaseDurationSeconds", spec["leaseDurationSeconds"], "must be greater than 0"))
+    if (spec.get("leaseTransitions") or 0) < 0:
+        detail = "must be greater than or equal to 0"
+        errors.append(invalid("spec.leaseTransitions", spec["leaseTransitions"], detail))
+    return errors

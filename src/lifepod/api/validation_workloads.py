@@ -1,0 +1,229 @@
+"""What is wrong with a Deployment, ReplicaSet, StatefulSet or DaemonSet.
+
+Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from lifepod.api import names
+from lifepod.api.field_errors import FieldError, forbidden, invalid, not_supported, required
+from lifepod.api.meta import immutable_errors, metadata_errors, metadata_update_errors, selector_errors
+from lifepod.api.objects import JsonObject, JsonValue
+from lifepod.api.validation_job import template_label_errors
+from lifepod.api.validation_pod import pod_template_errors
+
+SpecErrors: TypeAlias = Callable[[JsonObject], list[FieldError]]
+_NOT_NEGATIVE = "must be greater than or equal to 0"
+_STATEFUL_FREE = (
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+)
+
+
+def deployment_errors(deployment: JsonObject) -> list[FieldError]:
+    """What is wrong with a new Deployment. Source: ValidateDeployment"""
+    return metadata_errors(deployment["metadata"], namespaced=True) + _deployment_spec_errors(deployment["spec"])
+
+
+def deployment_update_errors(deployment: JsonObject, old: JsonObject) -> list[FieldError]:
+    """What is wrong with a change of a Deployment: its selector stays."""
+    return _update_errors(deployment, old, _deployment_spec_errors)
+
+
+def replica_set_errors(replica_set: JsonObject) -> list[FieldError]:
+    """What is wrong with a new ReplicaSet. Source: ValidateReplicaSet"""
+    return metadata_errors(replica_set["metadata"], namespaced=True) + _replica_set_spec_errors(replica_set["spec"])
+
+
+def replica_set_update_errors(replica_set: JsonObject, old: JsonObject) -> list[FieldError]:
+    """What is wrong with a change of a ReplicaSet: its selector stays."""
+    return _update_errors(replica_set, old, _replica_set_spec_errors)
+
+
+def daemon_set_errors(daemon_set: JsonObject) -> list[FieldError]:
+    """What is wrong with a new DaemonSet. Source: ValidateDaemonSet"""
+    return metadata_errors(daemon_set["metadata"], namespaced=True) + _daemon_set_spec_errors(daemon_set["spec"])
+
+
+def daemon_set_update_errors(daemon_set: JsonObject, old: JsonObject) -> list[FieldError]:
+    """What is wrong with a change of a DaemonSet: its selector stays."""
+    return _update_errors(daemon_set, old, _daemon_set_spec_errors)
+
+
+def stateful_set_errors(stateful_set: JsonObject) -> list[FieldError]:
+    """What is wrong with a new StatefulSet; its name becomes that of pods. Source: ValidateStatefulSet"""
+    errors = metadata_errors(stateful_set["metadata"], namespaced=True, name_rule=names.dns_label)
+    return errors + _stateful_set_spec_errors(stateful_set["spec"])
+
+
+def stateful_set_update_errors(stateful_set: JsonObject, old: JsonObject) -> list[FieldError]:
+    """What is wrong with a change of a StatefulSet: few fields may change. Source: ValidateStatefulSetUpdate"""
+    errors = metadata_update_errors(stateful_set["metadata"], old["metadata"])
+    spec, before = stateful_set["spec"], old["spec"]
+    if spec == before:
+        return errors
+    errors += _stateful_set_spec_errors(spec)
+    if _without(spec, _STATEFUL_FREE) != _without(before, _STATEFUL_FREE):
+        detail = (
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+            "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+        )
+        errors.append(forbidden("spec", detail))
+    return errors
+
+
+def _without(spec: JsonObject, fields: tuple[str, ...]) -> JsonObject:
+    return {name: value for name, value in spec.items() if name not in fields}
+
+
+def _update_errors(obj: JsonObject, old: JsonObject, spec_errors: SpecErrors) -> list[FieldError]:
+    errors = metadata_update_errors(obj["metadata"], old["metadata"])
+    if obj["spec"] == old["spec"]:
+        return errors
+    errors += spec_errors(obj["spec"])
+    return errors + immutable_errors(obj["spec"].get("selector"), old["spec"].get("selector"), "spec.selector")
+
+
+def _not_negative(spec: JsonObject, *fields: str) -> list[FieldError]:
+    return [invalid(f"spec.{field}", spec[field], _NOT_NEGATIVE) for field in fields if (spec.get(field) or 0) < 0]
+
+
+def _selector_and_template_errors(spec: JsonObject, owner: str, shown: str) -> list[FieldError]:
+    """The selector is there, not empty, and finds the template's pods, which always restart."""
+    errors: list[FieldError] = []
+    selector = spec.get("selector")
+    if selector is None:
+        errors.append(required("spec.selector"))
+    else:
+        errors += selector_errors(selector, "spec.selector")
+        if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+            errors.append(invalid("spec.selector", selector, f"empty selector is invalid for {owner}"))
+        else:
+            errors += template_label_errors(spec, selector, "spec")
+    template: JsonObject = spec.get("template") or {}
+    errors += pod_template_errors(template, "spec.template")
+    pod: JsonObject = template.get("spec") or {}
+    if pod.get("restartPolicy") != "Always":
+        at = "spec.template.spec.restartPolicy"
+        errors.append(not_supported(at, pod.get("restartPolicy") or "", ("Always",)))
+    if pod.get("activeDeadlineSeconds") is not None:
+        detail = f"activeDeadlineSeconds in {shown} is not Supported"
+        errors.append(forbidden("spec.template.spec.activeDeadlineSeconds", detail))
+    return errors
+
+
+def _deployment_spec_errors(spec: JsonObject) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go: ValidateDeploymentSpec"""
+    errors = _not_negative(spec, "replicas")
+    errors += _selector_and_template_errors(spec, "deployment", "ReplicaSet")
+    errors += _strategy_errors(spec.get("strategy") or {})
+    errors += _not_negative(spec, "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+    deadline = spec.get("progressDeadlineSeconds")
+    if deadline is not None and deadline <= (spec.get("minReadySeconds") or 0):
+        errors.append(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
+    return errors
+
+
+def _strategy_errors(strategy: JsonObject) -> list[FieldError]:
+    rolling = strategy.get("rollingUpdate")
+    match strategy.get("type"):
+        case "Recreate":
+            detail = "may not be specified when strategy `type` is 'Recreate'"
+            return [] if rolling is None else [forbidden("spec.strategy.rollingUpdate", detail)]
+        case "RollingUpdate":
+            return _rolling_errors(rolling or {}, "spec.strategy.rollingUpdate")
+    return [not_supported("spec.strategy", strategy, ("Recreate", "RollingUpdate"))]
+
+
+def _rolling_errors(rolling: JsonObject, path: str) -> list[FieldError]:
+    unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+    errors = share_errors(unavailable, f"{path}.maxUnavailable") + share_errors(surge, f"{path}.maxSurge")
+    if _amount(unavailable) == 0 and _amount(surge) == 0:
+        detail = "may not be 0 when `maxSurge` is 0"
+        errors.append(invalid(f"{path}.maxUnavailable", unavailable, detail))
+    return errors + _over_all_errors(unavailable, f"{path}.maxUnavailable")
+
+
+def share_errors(value: JsonValue, path: str) -> list[FieldError]:
+    """A count or a percentage. Source: ValidatePositiveIntOrPercent"""
+    if isinstance(value, str):
+        return [invalid(path, value, complaint) for complaint in names.percent(value)]
+    return [invalid(path, value, _NOT_NEGATIVE)] if isinstance(value, int) and value < 0 else []
+
+
+def _over_all_errors(value: JsonValue, path: str) -> list[FieldError]:
+    is_percent = isinstance(value, str) and not names.percent(value)
+    return [invalid(path, value, "must not be greater than 100%")] if is_percent and _amount(value) > 100 else []
+
+
+def _amount(value: JsonValue) -> int:
+    if isinstance(value, str):
+        digits = value.removesuffix("%")
+        return int(digits) if digits.isdecimal() else 0
+    return value if isinstance(value, int) else 0
+
+
+def _replica_set_spec_errors(spec: JsonObject) -> list[FieldError]:
+    errors = _not_negative(spec, "replicas", "minReadySeconds")
+    return errors + _selector_and_template_errors(spec, "deployment", "ReplicaSet")
+
+
+def _daemon_set_spec_errors(spec: JsonObject) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go: ValidateDaemonSetSpec"""
+    errors = _selector_and_template_errors(spec, "daemonset", "DaemonSet")
+    errors += _not_negative(spec, "minReadySeconds", "revisionHistoryLimit")
+    strategy: JsonObject = spec.get("updateStrategy") or {}
+    if strategy.get("type") not in ("OnDelete", "RollingUpdate"):
+        known = ("RollingUpdate", "OnDelete")
+        return [*errors, not_supported("spec.updateStrategy.type", strategy.get("type") or "", known)]
+    if strategy["type"] == "OnDelete":
+        return errors
+    rolling: JsonObject = strategy.get("rollingUpdate") or {}
+    path = "spec.updateStrategy.rollingUpdate"
+    for field in ("maxUnavailable", "maxSurge"):
+        errors += share_errors(rolling.get(field), f"{path}.{field}")
+        errors += _over_all_errors(rolling.get(field), f"{path}.{field}")
+    unavailable, surge = _amount(rolling.get("maxUnavailable")), _amount(rolling.get("maxSurge"))
+    if unavailable and surge:
+        detail = "may not be set when maxUnavailable is non-zero"
+        errors.append(invalid(f"{path}.maxSurge", rolling.get("maxSurge"), detail))
+    if not unavailable and not surge:
+        errors.append(required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0"))
+    return errors
+
+
+def _stateful_set_spec_errors(spec: JsonObject) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go: ValidateStatefulSetSpec"""
+    errors: list[FieldError] = []
+    policy = spec.get("podManagementPolicy")
+    if policy not in ("OrderedReady", "Parallel"):
+        errors.append(invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"))
+    strategy: JsonObject = spec.get("updateStrategy") or {}
+    if strategy.get("type") not in ("RollingUpdate", "OnDelete"):
+        errors.append(invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'"))
+    elif strategy["type"] == "OnDelete" and strategy.get("rollingUpdate") is not None:
+        detail = "only allowed for updateStrategy 'RollingUpdate'"
+        errors.append(invalid("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"], detail))
+    errors += _not_negative(spec, "replicas", "minReadySeconds")
+    service: str = spec.get("serviceName") or ""
+    if service:
+        errors += [invalid("spec.serviceName", service, complaint) for complaint in names.dns_label(service)]
+    return errors + _selector_and_template_errors(_with_claims(spec), "statefulset", "StatefulSet")
+
+
+def _with_claims(spec: JsonObject) -> JsonObject:
+    """The claims that the controller will mount count as volumes; hostname and subdomain are the controller's."""
+    template: JsonObject = spec.get("template") or {}
+    pod: JsonObject = template.get("spec") or {}
+    claimed = [(claim.get("metadata") or {}).get("name") for claim in spec.get("volumeClaimTemplates") or []]
+    volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claimed]
+    volumes += [volume for volume in pod.get("volumes") or [] if volume.get("name") not in claimed]
+    return {**spec, "template": {**template, "spec": {**_without(pod, ("hostname", "subdomain")), "volumes": volumes}}}
