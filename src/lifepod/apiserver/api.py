@@ -7,20 +7,23 @@ Not safe for threads: the caller serialises.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 import orjson
 
 from lifepod.api.kinds import Kind, KindRegistry
-from lifepod.api.objects import JsonObject, JsonValue
+from lifepod.api.managed_fields import record_update
+from lifepod.api.objects import JsonObject, JsonValue, format_time
 from lifepod.api.schema import Type, type_named
 from lifepod.api.writes import PatchType, Write
 from lifepod.apiserver import bootstrap, carry_out, delete, delete_collection, get, service_addresses
 from lifepod.apiserver.body import Body, read_body
 from lifepod.apiserver.create import create
+from lifepod.apiserver.http_errors import service_unavailable
 from lifepod.apiserver.list import ListPage, list_page
-from lifepod.apiserver.options import DeleteOptions, ListOptions, WriteOptions
+from lifepod.apiserver.options import SYSTEM, DeleteOptions, ListOptions, WriteOptions
 from lifepod.apiserver.patch_verb import patch_resource
 from lifepod.apiserver.subresources import create_subresource, get_subresource, update_subresource
 from lifepod.apiserver.token import TokenIssuer
@@ -78,6 +81,8 @@ class Api:
         self.types: dict[str, Type] = {}
         """Types of custom resources, by `Kind.schema`."""
         self.custom_scales: dict[str, ScalePaths] = {}
+        self.problem: Callable[[], str | None] = lambda: None
+        """Why writes from outside are refused at present (the disk is full), or None."""
         self._warnings: Texts = []
 
     # ------------------------------------------------------------------------------------------------------------ reading
@@ -110,6 +115,7 @@ class Api:
         self, kind: Kind, namespace: str, body: Body, options: WriteOptions, subresource: str = "", name: str = ""
     ) -> JsonObject:
         """POST. `name` and `subresource` for `binding`, `eviction`, `token`."""
+        self._check_open()
         if subresource:
             return create_subresource(self, kind, namespace, name, body, subresource, options)
         if not kind.is_stored:
@@ -120,6 +126,7 @@ class Api:
         self, kind: Kind, namespace: str, name: str, body: Body, options: WriteOptions, subresource: str = ""
     ) -> Written:
         """PUT."""
+        self._check_open()
         if subresource:
             return Written(update_subresource(self, kind, namespace, name, body, subresource, options))
         return Written(*update(self, kind, namespace, name, read_body(self, kind, body, options), options))
@@ -134,22 +141,29 @@ class Api:
         options: WriteOptions,
         subresource: str = "",
     ) -> Written:
-        """PATCH; `change` is JSON text or what was decoded from YAML."""
+        """PATCH; `change` is JSON text (YAML too for apply) or what was decoded from it."""
+        self._check_open()
         return Written(*patch_resource(self, kind, namespace, name, change, patch_type, options, subresource))
 
     def delete(self, kind: Kind, namespace: str, name: str, wanted: DeleteOptions, options: WriteOptions) -> JsonObject:
         """DELETE: the object while it lingers (a pod always), else a `Status`."""
+        self._check_open()
         return delete.delete(self, kind, namespace, name, wanted, options)
 
     def delete_collection(
         self, kind: Kind, which: ListOptions, wanted: DeleteOptions, options: WriteOptions
     ) -> JsonObject:
         """DELETE of a collection: the list of what was deleted."""
+        self._check_open()
         return delete_collection.delete_collection(self, kind, which, wanted, options)
 
     def read_body(self, kind: Kind, body: Body, options: WriteOptions) -> JsonObject:
         """A request's object, decoded as its kind. Raises ApiError 400."""
         return read_body(self, kind, body, options)
+
+    def _check_open(self) -> None:
+        if problem := self.problem():
+            raise service_unavailable(problem)
 
     def carry_out(self, write: Write, now: datetime) -> JsonObject:
         """Do what a part of the cluster wants; returns the object as it is now. Raises ApiError."""
@@ -200,8 +214,21 @@ class Api:
     def managed(
         self, kind: Kind, new: JsonObject, old: JsonObject | None, options: WriteOptions, subresource: str = ""
     ) -> JsonObject:
-        """The object with this write's owner noted in managedFields."""
-        return new
+        """The object with this write's owner noted in managedFields.
+
+        Differs: what the cluster's own parts create is nobody's, as are the statuses they write; a first apply starts anew.
+        """
+        if options.applied or (old is None and options.user is SYSTEM):
+            return new
+        return record_update(
+            old,
+            new,
+            self.type_of(kind),
+            manager=options.manager,
+            api_version=kind.api_version,
+            time=format_time(options.now),
+            subresource=subresource,
+        )
 
     def scale_paths(self, kind: Kind) -> ScalePaths:
         """Where a kind keeps what its `/scale` shows."""

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
 from lifepod.api.writes import Write
-from lifepod.apiserver.auth import User
 from lifepod.apiserver.create import create
 from lifepod.apiserver.delete import delete
 from lifepod.apiserver.delete_options import delete_options_of
 from lifepod.apiserver.http_errors import no_such_resource
 from lifepod.apiserver.metadata import check_revision
-from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.options import SYSTEM, WriteOptions
 from lifepod.apiserver.patch_verb import patch_resource
 from lifepod.apiserver.status_errors import conflict, not_found
 from lifepod.apiserver.subresources import create_subresource, update_subresource
@@ -26,8 +25,6 @@ from lifepod.apiserver.update import is_ready_to_go, update
 
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
-
-SYSTEM = User("system:lifepod", ("system:masters", "system:authenticated"))
 
 
 def carry_out(api: Api, write: Write, now: datetime) -> JsonObject:

@@ -38,8 +38,8 @@ def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) 
     check_namespace(api, kind, obj)
     obj = kind.default(obj)
     obj = admitted(api, kind, obj, options)
+    generated = not obj["metadata"].get("name")
     obj = {**obj, "metadata": new_metadata(kind, obj, api.ids, options.now)}
-    generated = obj["metadata"].get("name") is not None and _is_generated(obj)
     for _ in range(NAME_TRIES if generated else 1):
         ready = _prepared(api, kind, obj, options)
         if options.dry_run:
@@ -68,12 +68,6 @@ def _prepared(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> J
     if errors := kind.validate(ready):
         raise invalid_object(kind, ready["metadata"].get("name", ""), errors)
     return ready
-
-
-def _is_generated(obj: JsonObject) -> bool:
-    metadata = obj["metadata"]
-    prefix = metadata.get("generateName")
-    return bool(prefix) and metadata["name"] != prefix and metadata["name"][:-5] == prefix[:58]
 
 
 def _namespace(obj: JsonObject) -> str:

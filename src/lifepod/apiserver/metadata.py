@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from lifepod.api import meta
 from lifepod.api.field_errors import invalid, required
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, format_time
@@ -14,7 +15,6 @@ from lifepod.apiserver.http_errors import bad_request, refusal
 from lifepod.apiserver.status_errors import conflict, invalid_object
 from lifepod.clock import Ids
 
-GENERATED_PREFIX_LIMIT = 58
 NAME_TRIES = 8
 _KEPT = (
     "uid",
@@ -89,11 +89,8 @@ _SERVER_SET = (
 
 
 def generated_name(prefix: str, ids: Ids) -> str:
-    """A name made from `generateName`.
-
-    Source: k8s.io/apiserver v0.34.4 pkg/storage/names/generate.go: simpleNameGenerator
-    """
-    return prefix[:GENERATED_PREFIX_LIMIT] + ids.suffix(5)
+    """A name made from `generateName` by chance."""
+    return meta.generated_name(prefix, ids.suffix(meta.SUFFIX_LENGTH))
 
 
 def kept_metadata(kind: Kind, obj: JsonObject, old: JsonObject) -> JsonObject:

@@ -10,11 +10,14 @@ from lifepod.apiserver.auth import User
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
+SYSTEM = User("system:lifepod", ("system:masters", "system:authenticated"))
+"""The cluster's own parts."""
 ADMIN = User("kubernetes-admin", ("system:masters", "system:authenticated"))
 
 
 class WriteOptions(NamedTuple):
-    """What every write carries. `now` is the moment it counts as done. `force` belongs to server-side apply alone."""
+    """What every write carries. `now` is the moment it counts as done. `force` belongs to server-side apply alone;
+    `applied`: the object comes out of one, its managedFields are settled."""
 
     now: datetime
     user: User = ADMIN
@@ -23,6 +26,7 @@ class WriteOptions(NamedTuple):
     dry_run: bool = False
     force: bool = False
     user_agent: str = ""
+    applied: bool = False
 
     @property
     def manager(self) -> str:

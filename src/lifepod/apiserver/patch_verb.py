@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, JsonValue
 from lifepod.api.writes import PatchType
+from lifepod.apiserver.apply import apply
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.patch import patch
 from lifepod.apiserver.scale import patch_scale
@@ -28,6 +29,8 @@ def patch_resource(
     subresource: str,
 ) -> tuple[JsonObject, bool]:
     """PATCH an object or one of its subresources; returns it and whether it was created (by apply)."""
+    if patch_type == "apply":
+        return apply(api, kind, namespace, name, change, options, subresource)
     if subresource == "scale":
         return patch_scale(api, kind, namespace, name, change, patch_type, options), False
     if subresource:
