@@ -283,3 +283,10 @@ def test_custom_resources_are_pruned_by_their_structural_schema():
 def test_wrong_types_of_custom_resources_are_left_to_validation():
     wrong = {"spec": {"size": "big", "by": [], "port": True}}
     assert prune(wrong, crd_type()) == (wrong, ())
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b'{"a":', b"}"), (b"[", b"]")])
+@pytest.mark.parametrize("depth", [300, 1000, 5000])
+def test_texts_that_nest_too_deeply_are_refused(opening, closing, depth):
+    with pytest.raises(JsonSyntaxError, match="max depth"):
+        decode_json(b'{"a":' + opening * depth + b"1" + closing * depth + b"}", POD)

@@ -429,3 +429,20 @@ def test_any_strategic_patch_merges_or_is_refused(patch):
 )
 def test_values_are_printed_as_go_prints_them(value, text):
     assert go_print(value) == text
+
+
+def nested(depth):
+    value = {"a": 1}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+def test_patches_that_nest_too_deeply_are_refused():
+    deep = nested(2000)
+    with pytest.raises(PatchError, match="max depth"):
+        merge_patch({}, deep)
+    with pytest.raises(PatchError, match="max depth"):
+        strategic_merge({}, {"spec": deep}, POD)
+    with pytest.raises(PatchError, match="max depth"):
+        json_patch({}, [{"op": "test", "path": "/a", "value": deep}])

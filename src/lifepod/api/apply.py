@@ -49,7 +49,7 @@ from lifepod.api.managed_fields import (
     without_managed,
 )
 from lifepod.api.objects import JsonObject, JsonValue
-from lifepod.api.patch_errors import PatchError, go_print, go_type
+from lifepod.api.patch_errors import PatchError, go_print, go_type, too_deep
 from lifepod.api.schema import Type
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -106,7 +106,10 @@ def server_side_apply(
     Raises ApplyConflict (409) or PatchError: 400 for another type of object or managedFields in the patch, 500 for fields
     that the schema does not have, both in upstream's words. `time` is RFC 3339.
     """
-    _check_patch(patch, type_, api_version, kind)
+    try:
+        _check_patch(patch, type_, api_version, kind)
+    except RecursionError:
+        raise too_deep() from None
     now = live or {}
     managed = read_managed(now)
     if managed is None:

@@ -30,6 +30,8 @@ from lifepod.api.schema import Field, Type
 from lifepod.errors import LifepodError
 
 MAX_PROBLEMS = 100
+MAX_DEPTH = 254
+"""How deep a JSON text may nest: as deep as orjson writes."""
 _INT32 = 2**31
 _INT64 = 2**63
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -72,13 +74,23 @@ def decode_json(body: bytes, type_: Type, *, duplicates: bool = True) -> Decoded
 def parse_json(body: bytes) -> JsonValue:
     """The JSON value of `body`, as Go reads it (broken UTF-8 is replaced). Raises JsonSyntaxError."""
     try:
-        return orjson.loads(body)
+        value: JsonValue = orjson.loads(body)
     except orjson.JSONDecodeError:
-        pass
+        value = _leniently(body)
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        try:
+            orjson.dumps(value)
+        except TypeError:  # what cannot be written again must not be taken in
+            raise JsonSyntaxError("exceeded max depth") from None
+    return value
+
+
+def _leniently(body: bytes) -> JsonValue:
+    """What Go takes and orjson does not: broken UTF-8, lone surrogates."""
     if message := syntax_error(body):
         raise JsonSyntaxError(message)
     try:
-        value: JsonValue = json.loads(body.decode("utf-8", "replace"))
+        value = json.loads(body.decode("utf-8", "replace"))
         return orjson.loads(_without_lone_surrogates(json.dumps(value)))
     except (ValueError, RecursionError):
         raise JsonSyntaxError("exceeded max depth") from None
@@ -91,10 +103,13 @@ def _without_lone_surrogates(text: str) -> str:
 
 def prune(obj: JsonObject, type_: Type) -> Decoded:
     """Read JSON that is decoded already as `type_`; `obj` itself comes back when nothing had to change."""
-    if _check_of(type_)(obj):
-        return Decoded(obj, ())
     reader = _Reader()
-    value = reader.object(obj, type_, "", type_.struct, ())
+    try:
+        if _check_of(type_)(obj):
+            return Decoded(obj, ())
+        value = reader.object(obj, type_, "", type_.struct, ())
+    except RecursionError:
+        raise DecodeError("exceeded max depth") from None
     if reader.first_error:
         raise DecodeError(reader.first_error)
     return Decoded(value, tuple(dict.fromkeys(reader.problems))[:MAX_PROBLEMS])

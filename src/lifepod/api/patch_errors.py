@@ -52,3 +52,8 @@ def go_type(value: JsonValue) -> str:
             return "float64"
         case _:
             return "string"
+
+
+def too_deep() -> PatchError:
+    """The patch or the object nests deeper than anything Kubernetes has."""
+    return PatchError(400, "error decoding patch: exceeded max depth")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import orjson
 
 from lifepod.api.objects import JsonObject, JsonValue
-from lifepod.api.patch_errors import REJECTED, PatchError
+from lifepod.api.patch_errors import REJECTED, PatchError, too_deep
 
 MAX_OPERATIONS = 10_000
 MAX_COPIED_BYTES = 3 * 1024 * 1024
@@ -44,6 +44,8 @@ def json_patch(obj: JsonObject, operations: JsonValue) -> JsonObject:
             raise PatchError(400, f"error decoding patch: json: cannot unmarshal {_word(operation)} into {into}")
         try:
             document, size = _apply(document, operation)
+        except (RecursionError, orjson.JSONEncodeError):
+            raise too_deep() from None
         except _DoesNotApply as why:
             raise PatchError(422, REJECTED, f"operation {number}: {why}") from None
         copied += size

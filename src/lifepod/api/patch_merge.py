@@ -6,6 +6,7 @@ Source: gopkg.in/evanphx/json-patch.v4 merge.go, as apiserver v0.34.4 endpoints/
 from __future__ import annotations
 
 from lifepod.api.objects import JsonObject, JsonValue
+from lifepod.api.patch_errors import too_deep
 
 
 def merge_patch(obj: JsonObject, patch: JsonObject) -> JsonObject:
@@ -14,6 +15,13 @@ def merge_patch(obj: JsonObject, patch: JsonObject) -> JsonObject:
     >>> merge_patch({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})
     {'b': {'c': 2, 'd': 3}}
     """
+    try:
+        return _merged(obj, patch)
+    except RecursionError:
+        raise too_deep() from None
+
+
+def _merged(obj: JsonObject, patch: JsonObject) -> JsonObject:
     made: JsonObject | None = None
     for name, value in patch.items():
         here = obj if made is None else made
@@ -22,7 +30,7 @@ def merge_patch(obj: JsonObject, patch: JsonObject) -> JsonObject:
                 made = {k: v for k, v in here.items() if k != name}
             continue
         before = here.get(name)
-        after = merge_patch(before if type(before) is dict else {}, value) if type(value) is dict else value
+        after = _merged(before if type(before) is dict else {}, value) if type(value) is dict else value
         if (
             name in here
             and type(before) is type(after)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lifepod.api.objects import JsonObject, JsonValue
-from lifepod.api.patch_errors import PatchError, go_print, go_type
+from lifepod.api.patch_errors import PatchError, go_print, go_type, too_deep
 from lifepod.api.schema import Field, Type
 
 _PATCH = "$patch"
@@ -36,7 +36,10 @@ def strategic_merge(obj: JsonObject, patch: JsonObject, type_: Type) -> JsonObje
     >>> strategic_merge(pod, patch, type_named("io.k8s.api.core.v1.Pod"))
     {'spec': {'containers': [{'name': 'a', 'image': 'y'}], 'tolerations': []}}
     """
-    return _merge_map(obj, patch, type_)
+    try:
+        return _merge_map(obj, patch, type_)
+    except RecursionError:
+        raise too_deep() from None
 
 
 def _merge_map(original: JsonObject, patch: JsonObject, type_: Type | None) -> JsonObject:
