@@ -109,9 +109,9 @@ class World:
     obj: dict[str, Any] | None
     script: Script = field(default_factory=Script)
     memory: PodMemory = field(default_factory=new_memory)
-    node: NodeFacts = NodeFacts("n", ("10.0.0.1",))
+    node: NodeFacts = field(default_factory=lambda: NodeFacts("n", ("10.0.0.1",)))
     now: datetime = T0
-    report: RuntimeReport = RuntimeReport()
+    report: RuntimeReport = field(default_factory=RuntimeReport)
     kill: KillRequest | None = None
     refusal: Refusal | None = None
     statuses: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
