@@ -1,10 +1,27 @@
 """A node for the API server's streams: real processes and sockets of this machine, logs from a dict."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import base64
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Queue
+from threading import Thread
 
+import orjson
 import pytest
 
+from lifepod.api.objects import JsonObject
+from lifepod.apiserver.api import Api
+from lifepod.apiserver.app import App
+from lifepod.apiserver.auth import ADMIN, Authenticator
+from lifepod.apiserver.certificates import Credentials, mint_credentials
+from lifepod.apiserver.exchange import Request
+from lifepod.apiserver.options import DeleteOptions, WriteOptions
+from lifepod.apiserver.resource_requests import ResourceRequests
+from lifepod.apiserver.seams import Seams
+from lifepod.apiserver.server import Tls, serve
+from lifepod.apiserver.service_account_tokens import ServiceAccountTokens
 from lifepod.runtime.base import ByteStream, ExecStream, LogOptions, NodeStreams, StreamRefused
 
 
@@ -116,3 +133,123 @@ class LocalStreams:
 def local_streams() -> NodeStreams:
     """A node whose processes, ports and logs are this machine's."""
     return LocalStreams()
+
+
+class Cluster:
+    """An API with its HTTP edge, and a node of a few lines that runs every pod at once."""
+
+    def __init__(self, api: Api, streams: LocalStreams, now: Callable[[], datetime]) -> None:
+        self.api, self.streams, self.now = api, streams, now
+        self.credentials = mint_credentials(datetime.now(UTC))
+        self.tokens = ServiceAccountTokens(self.credentials.token_key, api.store.get, now)
+        api.tokens = self.tokens
+        self.written = 0
+        self.asked: list[tuple[int, str, int]] = []
+        self._open: dict[int, str] = {}
+        self.resources = ResourceRequests(
+            Seams(api, now, on_written=self._on_written, streams_for=lambda _: streams, verify=self.tokens.user_of)
+        )
+        authenticator = Authenticator({"admin-token": ADMIN}, self.tokens.user_of)
+        self.app = App(api.kinds, self.resources, authenticator, hooks=self, extra_paths=(self.tokens.answer,))
+
+    def began(self, number: int, request: Request) -> None:
+        self._open[number] = f"{request.method} {request.path}"
+
+    def ended(self, number: int, status: int) -> None:
+        self.asked.append((number, self._open.pop(number), status))
+
+    def _on_written(self) -> None:
+        self.written += 1
+        try:
+            asyncio.get_running_loop().call_soon(self.run_pods)
+        except RuntimeError:
+            self.run_pods()
+
+    def run_pods(self) -> None:
+        """Bind, run and remove pods until nothing changes."""
+        pods, options, store = self.api.kinds.of("pods"), WriteOptions(self.now()), self.api.store
+        before = -1
+        while store.revision != before:
+            before = store.revision
+            for record in store.list("pods").records:
+                pod = store.decoded(record)
+                if "nodeName" not in pod["spec"]:
+                    binding = {"metadata": {"name": record.name}, "target": {"name": "n1"}}
+                    self.api.create(pods, record.namespace, binding, options, subresource="binding", name=record.name)
+                elif pod["metadata"].get("deletionTimestamp"):
+                    self.api.delete(pods, record.namespace, record.name, DeleteOptions(grace=0), options)
+                elif pod["status"].get("phase") == "Pending":
+                    status = {"status": running_status(pod)}
+                    self.api.patch(pods, record.namespace, record.name, status, "merge", options, "status")
+
+
+def running_status(pod: JsonObject) -> JsonObject:
+    """A pod whose containers all run."""
+    return {
+        "phase": "Running",
+        "podIP": "127.0.0.1",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [
+            {
+                "name": container["name"],
+                "image": container["image"],
+                "imageID": "",
+                "ready": True,
+                "restartCount": 0,
+                "started": True,
+                "containerID": f"process://{container['name']}",
+                "state": {"running": {"startedAt": "2025-01-01T00:00:00Z"}},
+            }
+            for container in pod["spec"]["containers"]
+        ],
+    }
+
+
+@pytest.fixture
+def cluster(api: Api) -> Cluster:
+    """An API with its HTTP edge, without a socket."""
+    return Cluster(api, LocalStreams(), lambda: datetime.now(UTC))
+
+
+@pytest.fixture
+def kubeconfig(cluster: Cluster, tmp_path: Path) -> Iterator[Path]:
+    """The path of a kubeconfig for the cluster, served over TLS by a thread of its own."""
+    started: Queue[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
+
+    async def main() -> None:
+        stopped = asyncio.Event()
+        credentials = cluster.credentials
+        server = await serve(cluster.app.site, tls=Tls(credentials.server, credentials.ca.certificate))
+        started.put((server.url, asyncio.get_running_loop(), stopped))
+        await stopped.wait()
+        await server.stop(0.2)
+        cluster.resources.hub.close()
+
+    thread = Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    url, loop, stopped = started.get(timeout=10)
+    path = tmp_path / "kubeconfig"
+    path.write_bytes(orjson.dumps(kubeconfig_for(url, cluster.credentials)))
+    yield path
+    loop.call_soon_threadsafe(stopped.set)
+    thread.join(10)
+
+
+def kubeconfig_for(url: str, credentials: Credentials) -> JsonObject:
+    def packed(data: bytes) -> str:
+        return base64.b64encode(data).decode()
+
+    key = {
+        "client-certificate-data": packed(credentials.admin.certificate),
+        "client-key-data": packed(credentials.admin.key),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": "l", "cluster": {"server": url, "certificate-authority-data": packed(credentials.ca.certificate)}}
+        ],
+        "users": [{"name": "l", "user": key}],
+        "contexts": [{"name": "l", "context": {"cluster": "l", "user": "l"}}],
+        "current-context": "l",
+    }
