@@ -24,10 +24,6 @@ DEDUCED = Type("any", structural=True, keeps_unknown=True)
 """The type of what no schema describes: maps are granular, lists atomic."""
 
 
-class FieldSetError(ValueError):
-    """An element of a keyed list has none of its keys; the message is upstream's without the path."""
-
-
 # --- algebra --------------------------------------------------------------------------------------------------------
 
 
@@ -169,28 +165,51 @@ def _one_string_key(name: str, value: str) -> str:
 
 
 def element_key(type_: Type, element: JsonValue) -> str:
-    """The path element of an element of a granular list. Raises FieldSetError when it has no key."""
+    """The path element of an element of a granular list.
+
+    A live element without any of its keys has Go's zero values there; a patch's is refused before (`missing_keys`).
+    """
     if type_.list_type == "set":
         if isinstance(element, str):
             return _string_value_key(element)
         return "v:" + orjson.dumps(element, option=orjson.OPT_SORT_KEYS).decode()
-    if not isinstance(element, dict):
-        raise FieldSetError("associative list with keys may not have non-map elements")
     keys = type_.list_keys
+    if not isinstance(element, dict):
+        element = {}
     if len(keys) == 1 and isinstance(value := element.get(keys[0]), str):
         return _one_string_key(keys[0], value)
+    found = _keys_of(type_, element) or {name: _zero_key(type_, name) for name in sorted(keys)}
+    return "k:" + orjson.dumps(found).decode()
+
+
+def _keys_of(type_: Type, element: JsonObject) -> JsonObject:
+    """The keys an element has, defaults included."""
     fields = type_.item.fields if type_.item is not None else {}
     found: JsonObject = {}
-    for name in sorted(keys):
+    for name in sorted(type_.list_keys):
         field = fields.get(name)
         value = element.get(name, field.default if field is not None else None)
         if name in element or value is not None:
             found[name] = value
-    if not found:
-        quoted = "[" + " ".join(f'"{name}"' for name in keys) + "]"
-        told = "associative list with keys has an element that omits all key fields"
-        raise FieldSetError(f"{told} {quoted} (and doesn't have default values for any key fields)")
-    return "k:" + orjson.dumps(found).decode()
+    return found
+
+
+def _zero_key(type_: Type, name: str) -> JsonValue:
+    field = type_.item.fields.get(name) if type_.item is not None else None
+    return 0 if field is not None and field.type.kind in ("int32", "int64", "number") else ""
+
+
+def missing_keys(type_: Type, element: JsonValue) -> str:
+    """What upstream says of a patch's element that has none of its keys; "" when it has."""
+    if type_.list_type == "set":
+        return ""
+    if not isinstance(element, dict):
+        return "associative list with keys may not have non-map elements"
+    if _keys_of(type_, element):
+        return ""
+    quoted = "[" + " ".join(f'"{name}"' for name in type_.list_keys) + "]"
+    told = "associative list with keys has an element that omits all key fields"
+    return f"{told} {quoted} (and doesn't have default values for any key fields)"
 
 
 # --- sets from values -----------------------------------------------------------------------------------------------
@@ -346,13 +365,9 @@ def _compare_lists(
 
 
 def _by_key(elements: list[JsonValue], type_: Type) -> dict[str, list[JsonValue]]:
-    """Elements by their path element; those of live objects that have no key are not tracked."""
     made: dict[str, list[JsonValue]] = {}
     for element in elements:
-        try:
-            made.setdefault(element_key(type_, element), []).append(element)
-        except FieldSetError:
-            continue
+        made.setdefault(element_key(type_, element), []).append(element)
     return made
 
 

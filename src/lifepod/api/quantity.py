@@ -8,7 +8,6 @@ Source: k8s.io/apimachinery v0.34.4 pkg/api/resource/quantity.go, suffix.go
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -16,6 +15,8 @@ PATTERN = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 _SPLIT = re.compile(r"^([+-]?)(\d+(?:\.\d*)?|\.\d+)(.*)$", re.ASCII)
 _EXPONENT = re.compile(r"^[eE]([-+]?\d+)$", re.ASCII)
 _NANO = 10**9
+_MAX_EXPONENT_DIGITS, _MAX_LENGTH = 3, 400
+"""Longer texts are refused, so that a quantity cannot be made to cost memory."""
 
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
@@ -62,15 +63,17 @@ def parse_quantity(text: str) -> Quantity:
 
     Raises QuantityError with upstream's text.
     """
-    if not text:
+    if not text or len(text) > _MAX_LENGTH:
         raise QuantityError("quantities must match the regular expression '" + PATTERN + "'")
     parts = _SPLIT.match(text)
     if parts is None:
         raise QuantityError("quantities must match the regular expression '" + PATTERN + "'")
     sign, number, suffix = parts.groups()
-    base, form = _suffix(suffix)
-    exact = Fraction(number if number[-1] != "." else number[:-1]) * base * _NANO
-    nanos = -(-exact.numerator // exact.denominator)
+    (base, power), form = _suffix(suffix)
+    whole, _, decimals = number.partition(".")
+    scale = power - len(decimals) + 9
+    digits = int(whole + decimals) << base
+    nanos = digits * 10**scale if scale >= 0 else -(-digits // 10**-scale)
     if form == "BinarySI":
         nanos = min(nanos, _LIMIT)
         if 0 < nanos < _NANO:
@@ -78,14 +81,15 @@ def parse_quantity(text: str) -> Quantity:
     return Quantity(-nanos if sign == "-" else nanos, form)
 
 
-def _suffix(suffix: str) -> tuple[Fraction, Format]:
+def _suffix(suffix: str) -> tuple[tuple[int, int], Format]:
+    """The powers of two and of ten that a suffix stands for."""
     if suffix in _BINARY:
-        return Fraction(2 ** _BINARY[suffix]), "BinarySI"
+        return (_BINARY[suffix], 0), "BinarySI"
     if suffix in _DECIMAL:
-        return Fraction(10) ** _DECIMAL[suffix], "DecimalSI"
+        return (0, _DECIMAL[suffix]), "DecimalSI"
     exponent = _EXPONENT.match(suffix)
-    if exponent is not None:
-        return Fraction(10) ** int(exponent[1]), "DecimalExponent"
+    if exponent is not None and len(exponent[1]) <= _MAX_EXPONENT_DIGITS:
+        return (0, int(exponent[1])), "DecimalExponent"
     if re.fullmatch(r"[eEinumkKMGTP]*[-+]?[0-9]*", suffix):
         raise QuantityError("unable to parse quantity's suffix")
     raise QuantityError("quantities must match the regular expression '" + PATTERN + "'")

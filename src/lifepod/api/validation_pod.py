@@ -7,8 +7,6 @@ Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from lifepod.api import names
 from lifepod.api.field_errors import FieldError, duplicate, forbidden, invalid, not_found, not_supported, required
 from lifepod.api.meta import annotation_errors, label_errors, metadata_errors, metadata_update_errors
@@ -295,6 +293,8 @@ def _host_alias_errors(aliases: list[JsonObject], path: str) -> list[FieldError]
 
 def ip_errors(text: str, path: str) -> list[FieldError]:
     """An IPv4 or IPv6 address."""
+    from ipaddress import ip_address  # slow to import, and few pods name an address
+
     try:
         ip_address(text)
     except ValueError:
