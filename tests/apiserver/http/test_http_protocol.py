@@ -5,6 +5,7 @@ import ssl
 from asyncio import sslproto
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -156,7 +157,7 @@ def test_an_upgrade_that_is_not_granted_ends_with_an_ordinary_answer() -> None:
     against_echo(check)
 
 
-def test_the_client_certificate_names_the_peer() -> None:
+def test_the_client_certificate_names_the_peer(tmp_path: Path) -> None:
     credentials = mint_credentials(NOW)
     node = mint_client(credentials.ca, "system:node:n1", ("system:nodes",), NOW)
 
@@ -169,21 +170,18 @@ def test_the_client_certificate_names_the_peer() -> None:
         writer.close()
         return answer
 
-    async def main(folder: str) -> None:
+    async def main(pem: Path) -> None:
         server = await serve(echo, tls=Tls(credentials.server, credentials.ca.certificate))
         assert server.url == f"https://127.0.0.1:{server.port}"
         context = ssl.create_default_context(cadata=credentials.ca.certificate.decode())
         assert (await ask(server, context)).endswith(b"GET /who  0 -\n")
-        with open(f"{folder}/pem", "wb") as file:
-            file.write(node.key + node.certificate)
-        context.load_cert_chain(f"{folder}/pem")
+        context.load_cert_chain(pem)
         assert (await ask(server, context)).endswith(b"GET /who  0 system:node:n1\n")
         await server.stop(0.2)
 
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(main(folder))
+    pem = tmp_path / "client.pem"
+    pem.write_bytes(node.key + node.certificate)
+    asyncio.run(main(pem))
 
 
 def test_minting_with_a_seed_gives_the_same_credentials_each_time() -> None:
