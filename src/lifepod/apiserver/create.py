@@ -17,7 +17,6 @@ from lifepod.apiserver.admission import admitted, check_namespace, settle_create
 from lifepod.apiserver.metadata import NAME_TRIES, generated_name, new_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.status_errors import already_exists, invalid_object
-from lifepod.store import AlreadyExists
 
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
@@ -40,23 +39,19 @@ def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) 
     obj = admitted(api, kind, obj, options)
     generated = not obj["metadata"].get("name")
     obj = {**obj, "metadata": new_metadata(kind, obj, api.ids, options.now)}
-    for _ in range(NAME_TRIES if generated else 1):
-        ready = _prepared(api, kind, obj, options)
-        if options.dry_run:
-            if api.store.record(kind.resource, _namespace(ready), ready["metadata"]["name"]) is None:
-                return ready
-        else:
-            try:
-                stored = api.store.create(kind.resource, ready, options.now)
-            except AlreadyExists:
-                pass
-            else:
-                settle_created(api, kind, stored, options)
-                return stored
-        name = obj["metadata"]["name"]
-        if generated:
+    for attempt in range(NAME_TRIES if generated else 1):
+        if attempt:
             renamed = generated_name(obj["metadata"]["generateName"], api.ids)
             obj = {**obj, "metadata": {**obj["metadata"], "name": renamed}}
+        ready = _prepared(api, kind, obj, options)
+        name = ready["metadata"]["name"]
+        if api.store.record(kind.resource, ready["metadata"].get("namespace", ""), name) is not None:
+            continue
+        if options.dry_run:
+            return ready
+        stored = api.store.create(kind.resource, ready, options.now)
+        settle_created(api, kind, stored, options)
+        return stored
     raise already_exists(kind, name, generated=generated)
 
 
@@ -68,8 +63,3 @@ def _prepared(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> J
     if errors := kind.validate(ready):
         raise invalid_object(kind, ready["metadata"].get("name", ""), errors)
     return ready
-
-
-def _namespace(obj: JsonObject) -> str:
-    namespace: str = obj["metadata"].get("namespace", "")
-    return namespace
