@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
+from lifepod.api import names
 from lifepod.api.objects import JsonObject
 
 Operator = Literal["=", "!=", "in", "notin", "exists", "!", ">", "<"]
@@ -139,7 +140,7 @@ class _LabelParser:
         if operator in ("<", ">"):
             if not _is_integer(value):
                 raise SelectorError(
-                    f"values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
+                    f"unable to parse requirement: values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
                 )
             return LabelTerm(key, ">" if operator == ">" else "<", (value,))
         return LabelTerm(key, "!=" if operator == "!=" else "=", (_checked_value(key, value),))
@@ -164,34 +165,19 @@ class _LabelParser:
                 pending = token
 
 
-_KEY_NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_NAME_RULE = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-_VALUE_RULE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
-
-
 def check_label_key(key: str) -> None:
     """Refuse what cannot be a label's key. Raises SelectorError."""
-    prefix, slash, name = key.rpartition("/")
-    bad_prefix = slash and (len(prefix) > 253 or not _SUBDOMAIN.fullmatch(prefix))
-    if bad_prefix or len(name) > 63 or not _KEY_NAME.fullmatch(name):
-        raise SelectorError(f'unable to parse requirement: <nil>: Invalid value: "{key}": {_NAME_RULE}')
+    complaints = names.qualified_name(key)
+    if complaints:
+        raise SelectorError(f'unable to parse requirement: <nil>: Invalid value: "{key}": {"; ".join(complaints)}')
 
 
 def _checked_value(key: str, value: str) -> str:
-    if len(value) > 63:
+    complaints = names.label_value(value)
+    if complaints:
         raise SelectorError(
-            f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": must be no more than 63 characters'
+            f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": {"; ".join(complaints)}'
         )
-    if value and not _KEY_NAME.fullmatch(value):
-        raise SelectorError(f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": {_VALUE_RULE}')
     return value
 
 
