@@ -40,6 +40,10 @@ def test_unknown_fields_are_dropped_and_named_with_their_index():
     )
 
 
+def test_null_is_an_empty_object():
+    assert decode_json(b"null", POD) == ({}, ())
+
+
 def test_field_names_are_case_sensitive():
     assert decode_json(b'{"Spec":{}}', POD).problems == ('unknown field "Spec"',)
 
@@ -131,7 +135,12 @@ def test_exactly_the_repeated_keys_are_found(pairs):
             b'{"metadata":{"creationTimestamp":5}}',
             "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string",
         ),
-        (b"[]", "json: cannot unmarshal array into Go value of type v1.Pod"),
+        (
+            b"[]",
+            "json: cannot unmarshal array into Go value of type "
+            r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }',
+        ),
+        (b'{"apiVersion":1}', "json: cannot unmarshal number into Go struct field .apiVersion of type string"),
     ],
 )
 def test_a_wrong_type_is_told_as_go_tells_it(body, text):

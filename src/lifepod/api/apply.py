@@ -18,7 +18,6 @@ from lifepod.api.field_sets import (
     DEDUCED,
     Comparison,
     FieldSet,
-    FieldSetError,
     compare,
     difference,
     element_key,
@@ -27,6 +26,7 @@ from lifepod.api.field_sets import (
     is_granular_list,
     is_granular_map,
     member_type,
+    missing_keys,
     path_element,
     paths,
     sorted_set,
@@ -218,11 +218,10 @@ def _validate_elements(value: list[JsonValue], type_: Type, path: str, problems:
     for index, element in enumerate(value):
         key = f"i:{index}"
         if is_granular_list(type_):
-            try:
-                key = element_key(type_, element)
-            except FieldSetError as error:
-                problems.append(f"{path}: element {index}: {error}")
+            if told := missing_keys(type_, element):
+                problems.append(f"{path}: element {index}: {told}")
                 continue
+            key = element_key(type_, element)
             if key in seen:
                 problems.append(f"{path}: duplicate entries for key {path_element(key)}")
             seen.add(key)
@@ -266,7 +265,7 @@ def _allowed_by_last_applied(live: JsonObject, type_: Type, api_version: str) ->
             return None
         found = compare(last, live, type_)
         return set(paths(difference(fields_of(last, type_), union(found.changed, found.removed))))
-    except (orjson.JSONDecodeError, FieldSetError, AttributeError, TypeError):
+    except (orjson.JSONDecodeError, AttributeError, TypeError):
         return None
 
 
@@ -295,7 +294,7 @@ def _merged_value(live: JsonValue, wanted: JsonValue, type_: Type) -> JsonValue:
 def _merged_list(live: list[JsonValue], wanted: list[JsonValue], type_: Type) -> list[JsonValue]:
     """Both lists' elements: the wanted ones in their order, what only the live list has keeps its place among them."""
     item = type_.item or DEDUCED
-    old = [(_live_key(type_, element, index), element) for index, element in enumerate(live)]
+    old = [(element_key(type_, element), element) for element in live]
     new = {element_key(type_, element): element for element in wanted}
     olds = dict(old)
     shared = [key for key in new if key in olds]
@@ -332,13 +331,6 @@ def _merged_list(live: list[JsonValue], wanted: list[JsonValue], type_: Type) ->
             take(order[right])
             right += 1
     return live if len(made) == len(live) and all(a is b for a, b in zip(made, live, strict=True)) else made
-
-
-def _live_key(type_: Type, element: JsonValue, index: int) -> str:
-    try:
-        return element_key(type_, element)
-    except FieldSetError:
-        return f"i:{index}"
 
 
 def _pruned(merged: JsonObject, last: FieldSet, managed: Managed, type_: Type) -> JsonObject:

@@ -32,6 +32,7 @@ from lifepod.errors import LifepodError
 MAX_PROBLEMS = 100
 MAX_DEPTH = 254
 """How deep a JSON text may nest: as deep as orjson writes."""
+_TYPE_META = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
 _INT32 = 2**31
 _INT64 = 2**63
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -44,7 +45,10 @@ class DecodeError(LifepodError):
 
 
 class JsonSyntaxError(DecodeError):
-    """The bytes are not JSON: `invalid character 'b' looking for beginning of value`."""
+    """The bytes are no JSON object that says its kind: `invalid character 'b' looking for beginning of value`.
+
+    The caller's frame is `couldn't get version/kind; json parse error: …`.
+    """
 
 
 class Decoded(NamedTuple):
@@ -62,8 +66,15 @@ def decode_json(body: bytes, type_: Type, *, duplicates: bool = True) -> Decoded
     Decoded(obj={'data': {'a': 'b'}}, problems=('unknown field "x"',))
     """
     value = parse_json(body)
+    if value is None:
+        return Decoded({}, ())
     if type(value) is not dict:
-        raise DecodeError(_cannot(value, "", (), type_.go))
+        raise JsonSyntaxError(_cannot(value, "", (), _TYPE_META))
+    for name in ("apiVersion", "kind"):
+        if type(value.get(name, "")) is not str and value[name] is not None:
+            raise JsonSyntaxError(
+                f"json: cannot unmarshal {_go_value(value[name], '')} into Go struct field .{name} of type string"
+            )
     repeated = _duplicate_keys(body) if duplicates and _has_duplicates(body, value) else []
     pruned = prune(value, type_)
     if not repeated:
