@@ -294,3 +294,25 @@ def test_no_rule_changes_what_it_looks_at():
     complaints("pods", pod)
     changed("pods", pod, activeDeadlineSeconds=5)
     assert pod == before
+
+
+def test_a_stateful_set_may_mount_the_claims_it_makes():
+    mounted = container(volumeMounts=[{"name": "data", "mountPath": "/d"}])
+    spec = {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod_spec(mounted)},
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}],
+    }
+    stateful_set = made("statefulsets.apps", spec)
+    assert complaints("statefulsets.apps", stateful_set) == []
+    assert changed("statefulsets.apps", stateful_set, replicas=3) == []
+    assert "are forbidden" in changed("statefulsets.apps", stateful_set, serviceName="s")[0]
+
+
+def test_an_empty_object_of_any_kind_is_judged_without_failing():
+    for kind in KINDS:
+        if kind.is_stored:
+            obj = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "n", "namespace": "d"}}
+            obj = kind.prepare_create(kind.default(obj))
+            kind.validate(obj)
+            kind.validate_update(kind.prepare_update(obj, obj), obj)
