@@ -329,7 +329,7 @@ def _record(resource: str, obj: JsonObject, revision: int, field_path: tuple[str
         metadata["name"],
         metadata.get("uid", ""),
         revision,
-        orjson.dumps(obj),
+        memoryview(orjson.dumps(obj)).tobytes(),  # orjson's own buffer is up to four times as large as its text
         len(obj["kind"]) + len(obj["apiVersion"]) + 27,  # {"kind":"…","apiVersion":"…",
         metadata.get("labels") or {},
         owners,
