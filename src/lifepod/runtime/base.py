@@ -136,11 +136,13 @@ class RemoveSandboxOrder(NamedTuple):
 
 class InspectImageOrder(NamedTuple):
     image: str
+    container: str = ""
 
 
 class PullImageOrder(NamedTuple):
     image: str
     registry_auth: tuple[tuple[str, str], ...] = ()
+    container: str = ""
 
 
 class CreateContainerOrder(NamedTuple):

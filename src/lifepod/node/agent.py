@@ -1,0 +1,404 @@
+"""One node's agent: hears of its pods, asks the lifecycle core what to do, and has it done.
+
+Plain and synchronous, a `turn.Part`. All it knows of a pod is one frozen `Entry`; every decision is `lifecycle.machine.step`'s.
+Orders are made in `orders.py`, events in `event_recorder.py`, the Node object in `node_status.py`, the heartbeat in `lease.py`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeAlias
+
+from lifepod.api.objects import JsonObject
+from lifepod.api.writes import ApiError, Write
+from lifepod.lifecycle import PodMemory, new_memory, pod_from_json, step
+from lifepod.lifecycle.vocabulary import (
+    Action,
+    Because,
+    DeletePod,
+    Done,
+    Ended,
+    Event,
+    Failed,
+    KillRequest,
+    NodeFacts,
+    Pod,
+    Refusal,
+    RuntimeReport,
+    Seen,
+    Step,
+)
+from lifepod.node import lease, orders
+from lifepod.node.container_environment import Reader
+from lifepod.node.event_recorder import EventRecorder, field_path_of, pod_reference
+from lifepod.node.node_status import REPORT_EVERY, NodeSettings, Pressures, new_node, node_status
+from lifepod.node.orders import Setting, Subject
+from lifepod.node.pod_volumes import MintToken
+from lifepod.node.references import Reference, References, volume_references
+from lifepod.runtime.base import Order, SetUpVolumes
+from lifepod.turn import ActionEnded, Answered, Changed, Effect, Interest, News, Perform, PodReported, Turned
+
+DECISIONS_KEPT = 16
+_REFRESH = -1
+"""The number of orders that are the agent's own; the core never hears of their end."""
+Effects: TypeAlias = list[Effect]
+
+
+class Entry(NamedTuple):
+    """All the agent knows of one pod. `obj` stays when the object is gone; `is_gone` says so."""
+
+    obj: JsonObject
+    pod: Pod | None
+    memory: PodMemory
+    report: RuntimeReport = RuntimeReport()
+    ended: tuple[Ended, ...] = ()
+    kill: KillRequest | None = None
+    refusal: Refusal | None = None
+    decisions: tuple[Because, ...] = ()
+    is_gone: bool = False
+    wake_at: datetime | None = None
+    references: frozenset[Reference] = frozenset()
+
+
+class AgentState(NamedTuple):
+    """A snapshot."""
+
+    entries: Mapping[str, Entry]
+    orphans: Mapping[str, RuntimeReport]
+    events: object
+    started_at: datetime | None
+    lease_at: datetime | None
+    status_at: datetime | None
+    pressures: Pressures
+    is_paused: bool
+    held: tuple[News, ...]
+
+
+def _no_token(pod: JsonObject, audience: str, seconds: int) -> str:
+    return ""
+
+
+class Agent:
+    """The agent of one node. `skew`: how far its clock is ahead of the API server's. `heartbeat` None: it sends none."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        reader: Reader,
+        references: References,
+        scheme: str = "sim",
+        mint: MintToken = _no_token,
+        heartbeat: timedelta | None = lease.RENEW_EVERY,
+        skew: timedelta = timedelta(0),
+        cluster_dns: str = "10.96.0.10",
+        node_resolv_conf: str = "",
+    ) -> None:
+        self.node = settings.name
+        self.name = f"node/{settings.name}"
+        self.interests = (Interest("pods", settings.name),)
+        self.settings, self.skew = settings, skew
+        self._reader, self._references, self._heartbeat = reader, references, heartbeat
+        self._setting = Setting(
+            settings.name, settings.addresses, reader, mint, settings.allocatable, cluster_dns, node_resolv_conf=node_resolv_conf
+        )
+        self._scheme = scheme
+        self._events = EventRecorder(settings.name)
+        self._entries: dict[str, Entry] = {}
+        self._orphans: dict[str, RuntimeReport] = {}
+        self._dirty: dict[str, None] = {}
+        self._timers: list[tuple[datetime, int, str]] = []
+        self._number = 0
+        self._facts: NodeFacts | None = None
+        self._started_at: datetime | None = None
+        self._lease_at: datetime | None = None
+        self._status_at: datetime | None = None
+        self._pressures = Pressures()
+        self._is_paused = False
+        self._held: list[News] = []
+
+    # -------------------------------------------------------------------------------- Part
+
+    def on_news(self, news: tuple[News, ...], now: datetime) -> Turned:
+        """Take in what happened, look at every pod that it concerns or whose time has come."""
+        if self._is_paused:
+            self._held += news
+            return Turned()
+        if self._held:
+            news, self._held = (*self._held, *news), []
+        now += self.skew
+        effects: Effects = []
+        self._keep_node(effects, now)
+        for each in news:
+            self._take(each, effects)
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            at, _, uid = heapq.heappop(timers)
+            entry = self._entries.get(uid)
+            if entry is not None and entry.wake_at == at:
+                self._dirty[uid] = None
+        dirty, self._dirty = self._dirty, {}
+        for uid in dirty:
+            self._look(uid, effects, now)
+        return Turned(tuple(effects), self._wake_at())
+
+    def _wake_at(self) -> datetime | None:
+        timers = self._timers
+        while timers:
+            entry = self._entries.get(timers[0][2])
+            if entry is not None and entry.wake_at == timers[0][0]:
+                break
+            heapq.heappop(timers)
+        moments = [timers[0][0]] if timers else []
+        moments += [at for at in (self._lease_at, self._status_at) if at is not None]
+        return min(moments) - self.skew if moments else None
+
+    def snapshot(self) -> AgentState:
+        return AgentState(
+            dict(self._entries),
+            dict(self._orphans),
+            self._events.snapshot(),
+            self._started_at,
+            self._lease_at,
+            self._status_at,
+            self._pressures,
+            self._is_paused,
+            tuple(self._held),
+        )
+
+    def restore(self, state: object) -> None:
+        assert isinstance(state, AgentState)
+        self._references.forget(self.name)
+        self._entries, self._orphans = dict(state.entries), dict(state.orphans)
+        self._events.restore(state.events)  # type: ignore[arg-type]  # what this recorder's snapshot returned
+        self._started_at, self._facts = state.started_at, None
+        self._lease_at, self._status_at = state.lease_at, state.status_at
+        self._pressures, self._is_paused, self._held = state.pressures, state.is_paused, list(state.held)
+        self._timers, self._dirty = [], {}
+        for uid, entry in self._entries.items():
+            self._references.add(self.name, entry.references)
+            if entry.wake_at is not None:
+                self._set_timer(uid, entry.wake_at)
+
+    # -------------------------------------------------------------------------------- from outside
+
+    def pause(self) -> None:
+        """Fall silent, as a node whose network or kubelet is gone; what happens meanwhile is caught up with later."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Speak again; tell the cluster's loop that the agent is due."""
+        self._is_paused = False
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the agent is silent."""
+        return self._is_paused
+
+    def evict(self, uid: str, request: KillRequest) -> None:
+        """Have a pod killed by the node: pressure, shutdown."""
+        entry = self._entries.get(uid)
+        if entry is not None:
+            self._entries[uid] = entry._replace(kill=request)
+            self._dirty[uid] = None
+
+    def suffer(self, pressures: Pressures) -> None:
+        """Change what the node suffers from; its conditions are told at its next look."""
+        self._pressures, self._status_at = pressures, self._started_at
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """The UIDs of the pods that the agent looks after."""
+        return tuple(self._entries)
+
+    def decisions(self, uid: str) -> tuple[Because, ...]:
+        """Why the last things were decided about a pod, oldest first."""
+        entry = self._entries.get(uid)
+        return entry.decisions if entry is not None else ()
+
+    # -------------------------------------------------------------------------------- the node itself
+
+    def _keep_node(self, effects: Effects, now: datetime) -> None:
+        """Register at first, then renew the lease and the status when they are due."""
+        first = self._started_at is None
+        if first:
+            self._started_at = now
+        node = None
+        if first or (self._status_at is not None and now >= self._status_at):
+            node = self._reader.get("nodes", "", self.node)
+            if node is None:
+                effects.append(Write("create", "nodes", "", self.node, new_node(self.settings, now, self._pressures)))
+            else:
+                status = node_status(self.settings, self._pressures, node.get("status") or {}, now)
+                effects.append(Write("update", "nodes", "", self.node, {"status": status}, "status"))
+            self._status_at = now + REPORT_EVERY if self._heartbeat is not None else None
+        if self._heartbeat is not None and (self._lease_at is None or now >= self._lease_at):
+            held = self._reader.get("leases.coordination.k8s.io", lease.NAMESPACE, self.node)
+            node = node or (self._reader.get("nodes", "", self.node) if held is None else None)
+            effects.append(lease.renewal(self.node, node["metadata"]["uid"] if node else "", held, now))
+            self._lease_at = now + self._heartbeat
+
+    def _node_facts(self) -> NodeFacts:
+        if self._facts is None:
+            self._facts = NodeFacts(
+                self.node, self.settings.addresses, scheme=self._scheme, agent_started_at=self._started_at
+            )
+        return self._facts
+
+    # -------------------------------------------------------------------------------- news
+
+    def _take(self, news: News, effects: Effects) -> None:
+        match news:
+            case Changed("DELETED", "pods", obj):
+                self._take_gone(obj)
+            case Changed(_, "pods", obj):
+                self._take_pod(obj)
+            case Changed(_, resource, obj):
+                self._refresh((resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]), effects)
+            case PodReported(uid, report):
+                self._take_report(uid, report)
+            case ActionEnded(uid, ended):
+                if ended.number != _REFRESH:
+                    self._take_ended(uid, ended)
+            case Answered(write, _, error):
+                self._take_answer(write, error)
+
+    def _take_pod(self, obj: JsonObject) -> None:
+        uid = obj["metadata"]["uid"]
+        entry = self._entries.get(uid)
+        if entry is None:
+            report = self._orphans.pop(uid, RuntimeReport())
+            references = volume_references(obj)
+            self._references.add(self.name, references)
+            entry = Entry(obj, pod_from_json(obj), new_memory(), report, references=references)
+        else:
+            entry = entry._replace(obj=obj, pod=pod_from_json(obj, entry.pod))
+        self._entries[uid] = entry
+        self._dirty[uid] = None
+
+    def _take_gone(self, obj: JsonObject) -> None:
+        uid = obj["metadata"]["uid"]
+        entry = self._entries.get(uid)
+        if entry is not None:
+            self._entries[uid] = entry._replace(is_gone=True)
+            self._dirty[uid] = None
+
+    def _take_report(self, uid: str, report: RuntimeReport) -> None:
+        entry = self._entries.get(uid)
+        if entry is None:
+            self._orphans[uid] = report
+        else:
+            self._entries[uid] = entry._replace(report=report)
+            self._dirty[uid] = None
+
+    def _take_ended(self, uid: str, ended: Ended) -> None:
+        entry = self._entries.get(uid)
+        if entry is not None:
+            self._entries[uid] = entry._replace(ended=(*entry.ended, ended))
+            self._dirty[uid] = None
+
+    def _take_answer(self, write: Write, error: ApiError | None) -> None:
+        """What became of a deletion; a status that was refused is decided anew with the next news of the pod."""
+        kind, _, rest = write.tag.partition(" ")
+        if kind == "delete" and self._started_at is not None:
+            uid, _, number = rest.partition(" ")
+            gone = error is None or error.code in (404, 409)
+            outcome = Done() if gone else Failed("", str(error))
+            self._take_ended(uid, Ended(int(number), outcome, self._started_at))
+
+    def _refresh(self, reference: Reference, effects: Effects) -> None:
+        """An object that volumes are made of changed: make their files anew.
+
+        Differs: at once; a kubelet takes up to its sync period and cache delay.
+        """
+        for uid, entry in self._entries.items():
+            if reference in entry.references and entry.memory.mounted:
+                effects.append(self._refreshed(uid, entry))
+
+    def _refreshed(self, uid: str, entry: Entry) -> Perform:
+        from lifepod.lifecycle.vocabulary import MountVolumes
+
+        verb = orders.order_for(MountVolumes(_REFRESH), Subject(entry.obj, entry.report), self._setting)
+        assert isinstance(verb, SetUpVolumes)
+        return Perform(self.node, Order(uid, _REFRESH, verb._replace(failed=())))
+
+    # -------------------------------------------------------------------------------- one pod
+
+    def _look(self, uid: str, effects: Effects, now: datetime) -> None:
+        """Let the core decide about one pod, as often as what it asked for ends at once."""
+        entry = self._entries.get(uid)
+        while entry is not None:
+            seen = Seen(
+                None if entry.is_gone else entry.pod,
+                entry.report,
+                self._node_facts(),
+                entry.ended,
+                entry.kill,
+                entry.refusal,
+            )
+            done = step(entry.memory, seen, now)
+            entry = entry._replace(
+                memory=done.memory, ended=(), decisions=(*entry.decisions, *done.because)[-DECISIONS_KEPT:]
+            )
+            entry = self._carry_out(uid, entry, done, effects, now)
+            if entry is not None and not entry.ended:
+                break
+        if entry is None:
+            self._forget(uid)
+            return
+        if done.wake_at is not None and done.wake_at != entry.wake_at:
+            self._set_timer(uid, done.wake_at)
+        self._entries[uid] = entry._replace(wake_at=done.wake_at)
+
+    def _carry_out(self, uid: str, entry: Entry, done: Step, effects: Effects, now: datetime) -> Entry | None:
+        """Status, events, actions, in that order; None when the pod may be forgotten."""
+        if done.status is not None:
+            effects.append(status_write(entry.obj, done.status))
+        for event in done.events:
+            self._post(event, entry, effects, now)
+        for action in done.actions:
+            entry = self._act(uid, entry, action, effects, now)
+        return None if done.finished else entry
+
+    def _post(self, event: Event, entry: Entry, effects: Effects, now: datetime) -> None:
+        about = pod_reference(entry.obj)
+        write = self._events.write(event, about, field_path_of(entry.obj, event.container), now)
+        if write is not None:
+            effects.append(write)
+
+    def _act(self, uid: str, entry: Entry, action: Action, effects: Effects, now: datetime) -> Entry:
+        if isinstance(action, DeletePod):
+            effects.append(deletion(entry.obj, f"delete {uid} {action.number}"))
+            return entry
+        asked = orders.order_for(action, Subject(entry.obj, entry.report), self._setting)
+        if isinstance(asked, Failed):
+            return entry._replace(ended=(*entry.ended, Ended(action.number, asked, now)))
+        effects.append(Perform(self.node, Order(uid, action.number, asked)))  # type: ignore[arg-type]  # no other outcome
+        return entry
+
+    def _forget(self, uid: str) -> None:
+        entry = self._entries.pop(uid, None)
+        if entry is not None:
+            self._references.remove(self.name, entry.references)
+
+    def _set_timer(self, uid: str, at: datetime) -> None:
+        self._number += 1
+        heapq.heappush(self._timers, (at, self._number, uid))
+
+
+def status_write(pod: JsonObject, status: JsonObject) -> Write:
+    """The write of a pod's status, guarded by its UID: never onto another pod of the same name."""
+    metadata = pod["metadata"]
+    body = {"metadata": {"uid": metadata["uid"]}, "status": status}
+    return Write("update", "pods", metadata["namespace"], metadata["name"], body, "status", tag="")
+
+
+def deletion(pod: JsonObject, tag: str) -> Write:
+    """The final DELETE of a pod: no grace, this UID only.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/status/status_manager.go: syncPod
+    """
+    metadata = pod["metadata"]
+    body = {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}}
+    return Write("delete", "pods", metadata["namespace"], metadata["name"], body, tag=tag)
