@@ -7,6 +7,7 @@ out of `site`; what can be answered at once is answered without a task.
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Awaitable, Iterable
 from os import urandom
 from typing import Final, Protocol
@@ -29,6 +30,8 @@ from lifepod.apiserver.routes import ResourcePath, resource_path
 
 _log = logging.getLogger("lifepod.apiserver")
 _NOT_FOUND: Final = Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
+CLIENT_GONE: Final = 499
+"""The status told to hooks when the client did not wait for its answer."""
 _PRIVATE: Final = ("Cache-Control", "no-cache, private")
 
 
@@ -97,6 +100,10 @@ class App:
     async def _later(self, request: Request, waiting: Awaitable[Whole], number: int) -> Whole:
         try:
             answer = await waiting
+        except CancelledError:
+            if self._hooks is not None:
+                self._hooks.ended(number, CLIENT_GONE)
+            raise
         except ApiError as error:
             answer = self._refused(request, error)
         except Exception as problem:  # noqa: BLE001 - as above

@@ -6,6 +6,7 @@ Knows `http`, `websocket` and `lifespan` scopes. Identity comes from the Authori
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -16,6 +17,7 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+_log = logging.getLogger("lifepod.apiserver")
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 
 
@@ -219,6 +221,9 @@ class AsgiSink:
         try:
             await work
         except ConnectionResetError:
+            self.abort()
+        except Exception:  # noqa: BLE001 - the outermost edge of a stream: it ends, the caller goes on
+            _log.exception("a stream broke off: our own mistake")
             self.abort()
         else:
             self.finish()

@@ -130,7 +130,8 @@ async def _feed(websocket: WebSocketLike, process: ExecStream, wanted: Wanted, h
             case 4 if wanted.tty:
                 await _resize(process, data[1:])
             case 255 if half_close and data[1:] == b"\x00":
-                await process.close_stdin()
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    await process.close_stdin()
             case _:
                 pass
     await process.close()

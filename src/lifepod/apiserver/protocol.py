@@ -1,7 +1,7 @@
 """HTTP/1.1 on a socket: bytes in, `Request`s to the site, answers out.
 
 A protocol of our own on httptools, not uvicorn's: a request that is answered at once costs neither a task nor a coroutine, and
-limits, upgrades and endless streams need the transport anyway (docs/decisions/0002). What must stay true: one request at a time and in order per
+limits, upgrades and endless streams need the transport anyway (docs/decisions/0004). What must stay true: one request at a time and in order per
 connection; no unlimited buffer in either direction; nothing a client sends raises out of here. WebSocket frames are
 `websocket.py`'s, listening and TLS `server.py`'s.
 """
@@ -9,6 +9,7 @@ connection; no unlimited buffer in either direction; nothing a client sends rais
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -18,6 +19,8 @@ from typing import Final, Protocol, cast
 import httptools
 
 from lifepod.apiserver.exchange import Answer, Peer, Request, Response, Site, Stream, Upgrade, Whole, phrase
+
+_log = logging.getLogger("lifepod.apiserver")
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
@@ -195,7 +198,7 @@ class HttpProtocol(asyncio.Protocol):
             return
         self._body_bytes = 0
         self._body = []
-        self._keep_alive = self._parser.should_keep_alive()
+        self._keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         self._cancel_deadline()
         length = self._headers.get("content-length", "")
         if length.isdigit() and int(length) > MAX_BODY_BYTES:
@@ -483,6 +486,9 @@ class HttpSink:
         try:
             await work
         except ConnectionResetError:
+            self.abort()
+        except Exception:  # noqa: BLE001 - the outermost edge of a stream: it ends, the server goes on
+            _log.exception("a stream broke off: our own mistake")
             self.abort()
         else:
             self.finish()

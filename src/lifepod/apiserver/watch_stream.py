@@ -109,8 +109,9 @@ class WatchHub:
             self._loop.call_soon_threadsafe(self._pump)
 
     def _pump(self) -> None:
-        self._scheduled = False
-        changed, self._changed = self._changed, set()
+        with self.lock:  # no write is under way on another thread meanwhile
+            self._scheduled = False
+            changed, self._changed = self._changed, set()
         for resource in changed:
             for stream in list(self._streams.get(resource, ())):
                 stream.pump()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -20,6 +21,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from lifepod.apiserver.exchange import Request, WebSocketLike
 
+_log = logging.getLogger("lifepod.apiserver")
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 MAX_QUEUED_BYTES: Final = 256 * 1024
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
@@ -61,6 +63,9 @@ class WebSocket:
             await run(self)
         except ConnectionResetError:
             self._transport.abort()
+        except Exception:  # noqa: BLE001 - the outermost edge of a stream: it ends, the server goes on
+            _log.exception("a WebSocket broke off: our own mistake")
+            await self.close(1011, "internal error")
         finally:
             await self.close()
 

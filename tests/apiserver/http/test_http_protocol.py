@@ -202,3 +202,20 @@ def test_the_size_of_tls_buffers_can_still_be_set() -> None:
         assert len(made._ssl_buffer) == 16 * 1024
 
     asyncio.run(main())
+
+
+def test_a_stream_that_breaks_ends_its_connection_and_not_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    async def breaks() -> None:
+        raise RuntimeError("oops")
+
+    def site(request: Request) -> Answer:
+        return Stream(lambda sink: sink.spawn(breaks())) if request.path == "/breaks" else echo(request)
+
+    async def main() -> None:
+        server = await serve(site)
+        assert not (await exchange(server, b"GET /breaks HTTP/1.1\r\n\r\n")).endswith(b"0\r\n\r\n")
+        assert b"200 OK" in await exchange(server, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        await server.stop(0.1)
+
+    asyncio.run(main())
+    assert "a stream broke off" in caplog.text

@@ -341,8 +341,9 @@ def test_a_watch_without_revision_begins_with_what_is_there(cluster: Any) -> Non
         create(cluster, "c", {"w": "1"})
         assert [(await client.event())["object"]["metadata"]["name"] for _ in range(2)] == ["b", "c"]
         client.gone.set()
-        while len(cluster.resources.hub):
+        for _ in range(5):
             await asyncio.sleep(0)
+        assert len(cluster.resources.hub) == 0
 
     watching(check)
 
