@@ -31,6 +31,7 @@ from lifepod.lifecycle.vocabulary import (
     MountVolumes,
     NodeFacts,
     Outcome,
+    PodSpec,
     Probed,
     PullImage,
     Refusal,
@@ -118,6 +119,11 @@ class World:
     events: list[tuple[float, Event]] = field(default_factory=list)
     actions: list[tuple[float, Action]] = field(default_factory=list)
     steps: list[tuple[Seen, Step, PodMemory]] = field(default_factory=list)
+    step_moments: list[datetime] = field(default_factory=list)
+    spec: PodSpec | None = None
+    sandbox_was_lost: bool = False
+    agent_restarted: bool = False
+    writes_were_lost: bool = False
     ended: list[Ended] = field(default_factory=list)
     heap: list[tuple[datetime, int, Callable[[], None]]] = field(default_factory=list)
     serial: int = 0
@@ -140,6 +146,10 @@ class World:
 
     def after(self, seconds: float, do: Callable[[], None]) -> None:
         self._push(self.now + timedelta(seconds=seconds), do)
+
+    @property
+    def step_times(self) -> list[float]:
+        return [(m - T0).total_seconds() for m in self.step_moments]
 
     @property
     def seconds(self) -> float:
@@ -173,9 +183,13 @@ class World:
             out = step(before, seen, self.now)
             self.memory = out.memory
             self.steps.append((seen, out, before))
+            self.step_moments.append(self.now)
+            if seen.pod is not None:
+                self.spec = seen.pod.spec
             if out.status is not None and self.obj is not None:
                 if self.lose_writes > 0:
                     self.lose_writes -= 1
+                    self.writes_were_lost = True
                 else:
                     self.obj = {**self.obj, "status": out.status}
                     self.statuses.append((self.seconds, out.status))
@@ -211,6 +225,7 @@ class World:
                 self._exit(c.id, code, reason)
 
     def lose_sandbox(self) -> None:
+        self.sandbox_was_lost = True
         for c in self.report.containers:
             if c.state == "running":
                 self._exit(c.id, 137, "Error")
@@ -218,6 +233,8 @@ class World:
         self.report = self.report._replace(sandboxes=gone)
 
     def restart_agent(self) -> None:
+        """The node agent starts again: it knows nothing, and what was under way is lost to it."""
+        self.agent_restarted = True
         self.memory, self.ended = new_memory(), []
 
     # -------------------------------------------------------------------------------- the runtime

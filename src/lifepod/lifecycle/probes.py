@@ -13,6 +13,8 @@ from lifepod.lifecycle.memory import ProbeWorker
 from lifepod.lifecycle.vocabulary import ContainerSpec, PodSpec, Probed, ProbeKind, ProbeSpec
 
 MAX_TRIES = 3
+INITIAL: dict[ProbeKind, str] = {"readiness": "failure", "liveness": "success", "startup": ""}
+"""What counts as the result of a new container before any try reached its threshold."""
 
 
 class ShownContainer(NamedTuple):
@@ -110,7 +112,7 @@ def judged(worker: ProbeWorker, probe: ProbeSpec, outcome: Probed) -> Judged:
     after = worker._replace(last=answer, run=run, tries=0, number=0)
     if run < (probe.failure_threshold if answer == "failure" else probe.success_threshold):
         return Judged(after)
-    changed = worker.result != answer
+    changed = (worker.result or INITIAL[worker.kind]) != answer
     after = after._replace(result=answer)
     if (worker.kind == "liveness" and answer == "failure") or worker.kind == "startup":
         after = after._replace(on_hold=True, run=0)
