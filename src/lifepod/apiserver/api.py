@@ -18,7 +18,7 @@ from lifepod.api.managed_fields import record_update
 from lifepod.api.objects import JsonObject, JsonValue, format_time
 from lifepod.api.schema import Type, type_named
 from lifepod.api.writes import PatchType, Write
-from lifepod.apiserver import bootstrap, carry_out, delete, delete_collection, get, service_addresses
+from lifepod.apiserver import bootstrap, carry_out, custom_kinds, delete, delete_collection, get, service_addresses
 from lifepod.apiserver.body import Body, read_body
 from lifepod.apiserver.create import create
 from lifepod.apiserver.http_errors import service_unavailable
@@ -240,3 +240,4 @@ class Api:
 
     def serve_custom(self, definition: JsonObject, options: WriteOptions) -> None:
         """Serve the kinds of a CustomResourceDefinition."""
+        custom_kinds.serve(self, definition, options)

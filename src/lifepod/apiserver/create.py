@@ -51,7 +51,7 @@ def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) 
             return ready
         stored = api.store.create(kind.resource, ready, options.now)
         settle_created(api, kind, stored, options)
-        return stored
+        return api.store.get(kind.resource, ready["metadata"].get("namespace", ""), name) or stored
     raise already_exists(kind, name, generated=generated)
 
 

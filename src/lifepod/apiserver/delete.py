@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, format_time, parse_time
+from lifepod.apiserver.custom_kinds import DEFINITIONS, withdraw
 from lifepod.apiserver.options import DeleteOptions, WriteOptions
 from lifepod.apiserver.status_errors import forbidden, kind_conflict, not_found, success
 
@@ -69,6 +70,8 @@ def delete_stored(api: Api, kind: Kind, old: JsonObject, wanted: DeleteOptions, 
     final = changed
     if not options.dry_run:
         final = api.store.delete(kind.resource, metadata.get("namespace", ""), metadata["name"], options.now)
+        if kind.resource == DEFINITIONS:
+            withdraw(api, final, options)
     if kind.resource == "pods":
         return final
     return success(kind, metadata["name"], metadata["uid"])
