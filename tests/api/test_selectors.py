@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,7 +86,5 @@ def test_a_label_selector_object():
 @given(st.text(alphabet="ab=!<>(),in/. \\", max_size=30))
 def test_any_text_is_parsed_or_refused(text):
     for parse in (parse_label_selector, parse_field_selector):
-        try:
+        with suppress(SelectorError):
             parse(text)
-        except SelectorError as refused:
-            assert str(refused)
