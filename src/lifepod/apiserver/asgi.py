@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from lifepod.apiserver.exchange import Request, Response, Site, Stream, Upgrade, Whole
+from lifepod.apiserver.http_errors import status_response, too_large
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -24,9 +25,8 @@ MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 class AsgiApp:
     """`app(scope, receive, send)` over a site."""
 
-    def __init__(self, site: Site, too_large: Response) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
-        self._too_large = too_large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -47,7 +47,7 @@ class AsgiApp:
                 return
             body += message.get("body", b"")
             if len(body) > MAX_BODY_BYTES:
-                await _send_whole(self._too_large, send)
+                await _send_whole(status_response(too_large(MAX_BODY_BYTES)), send)
                 return
             if not message.get("more_body"):
                 break

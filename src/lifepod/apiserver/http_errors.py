@@ -96,6 +96,11 @@ def unsupported_patch() -> ApiError:
     return refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
+def too_large(limit_bytes: int) -> ApiError:
+    """413: the body is longer than is read."""
+    return refusal(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit_bytes}")
+
+
 def internal_error(problem: str) -> ApiError:
     """500: our own mistake."""
     message = f"Internal error occurred: {problem}"

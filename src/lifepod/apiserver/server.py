@@ -13,7 +13,8 @@ import tempfile
 from asyncio import sslproto
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from lifepod.apiserver.exchange import Response, Site
+from lifepod.apiserver.exchange import Site
+from lifepod.apiserver.http_errors import status_response, too_large
 from lifepod.apiserver.protocol import MAX_BODY_BYTES, Connections, HttpProtocol
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ TLS_BUFFER_BYTES: Final = 16 * 1024
 HANDSHAKE_SECONDS: Final = 10
 GRACE_SECONDS: Final = 2.0
 BACKLOG: Final = 1024
-_TOO_LARGE: Final = (
-    b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",'
-    b'"message":"Request entity too large: limit is %d","reason":"RequestEntityTooLarge","code":413}\n' % MAX_BODY_BYTES
-)
 
 
 class Tls(NamedTuple):
@@ -91,7 +88,7 @@ async def serve(
     Without `tls` the server speaks plain HTTP. No signal handler is installed.
     """
     loop = asyncio.get_running_loop()
-    connections = Connections(site, Response(413, _TOO_LARGE))
+    connections = Connections(site, status_response(too_large(MAX_BODY_BYTES)))
     context = tls_context(tls) if tls is not None else None
 
     def connect() -> asyncio.BaseProtocol:

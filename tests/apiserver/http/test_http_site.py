@@ -4,14 +4,17 @@ import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.asgi import AsgiApp
 from lifepod.apiserver.auth import ANONYMOUS, Attributes, any_known_user
-from lifepod.apiserver.exchange import Request, Response
+from lifepod.apiserver.exchange import Request, Response, Stream
 from lifepod.apiserver.negotiation import Form, accepted_form
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.routes import ResourcePath, proxied_name, resource_path
@@ -294,7 +297,7 @@ class Client:
             "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
         }
-        self._app = AsgiApp(cluster.app.site, Response(413))
+        self._app = AsgiApp(cluster.app.site)
         self._messages: asyncio.Queue[Any] = asyncio.Queue()
         self._begun = False
         self._lines: list[bytes] = []
@@ -549,3 +552,37 @@ def test_our_own_mistake_is_answered_with_500(cluster: Any, caplog: pytest.LogCa
     cluster.app._resources = type("Broken", (), {"answer": broken})()
     answer = ask(cluster, "GET", "/api/v1/pods")
     assert (answer.status, document(answer)["message"]) == (500, "Internal error occurred: RuntimeError: oops")
+
+
+WORDS = ["api", "apis", "v1", "batch", "namespaces", "default", "pods", "configmaps", "x", "watch", "status", "log", "proxy", "..", "%2e%2e", "", "%zz", "\xe4", "scale", "jobs"]  # fmt: skip
+NAMES = ["watch", "limit", "continue", "labelSelector", "fieldSelector", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "includeObject", "dryRun", "fieldValidation", "fieldManager", "gracePeriodSeconds", "propagationPolicy", "pretty", "tailLines", "sinceTime"]  # fmt: skip
+VALUES = st.sampled_from(["", "true", "0", "-1", "x", "a=b", "a in (b", "metadata.name=x", "All", "99999999999999999999", "%00", "{}"]) | st.text(max_size=6).map(quote)  # fmt: skip
+BODIES = st.sampled_from([b"", b"{}", b"[]", b"null", b"{", b'{"metadata":1}', b'{"metadata":{"name":1}}', b"k8s\0\x0a", b'{"spec":[]}', b'{"kind":[]}']) | st.binary(max_size=40)  # fmt: skip
+TYPES = ["", "application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/merge-patch+json", "application/json-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml", "x"]  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
+    path=st.lists(st.sampled_from(WORDS), max_size=7),
+    query=st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=3),
+    accept=st.sampled_from(["", "*/*", TABLE, "x;;=,", "application/json;q=x"]),
+    content_type=st.sampled_from(TYPES),
+    body=BODIES,
+)
+def test_whatever_a_client_sends_is_answered_and_is_never_our_mistake(
+    cluster: Any,
+    method: str,
+    path: list[str],
+    query: list[tuple[str, str]],
+    accept: str,
+    content_type: str,
+    body: bytes,
+) -> None:
+    headers = ADMIN_HEADER | {"accept": accept, "content-type": content_type}
+    text = "&".join(f"{name}={value}" for name, value in query)
+    answer = cluster.app.site(Request(method, "/" + "/".join(path), text, headers, body))
+    if isinstance(answer, Response):
+        assert answer.status not in (500, 501, 502), answer.body
+    elif not isinstance(answer, Stream):
+        answer.close()
