@@ -49,7 +49,7 @@ class SimExec(NamedTuple):
 
 
 class SimPod(NamedTuple):
-    """All that there is of one pod. `delayed`: orders that end at a known moment."""
+    """All that there is of one pod. `delayed`: orders that end at a known moment; `starts`: containers that start then."""
 
     uid: str
     sandboxes: tuple[SandboxReport, ...] = ()
@@ -58,6 +58,7 @@ class SimPod(NamedTuple):
     execs: tuple[SimExec, ...] = ()
     tree: Tree = {}  # noqa: RUF012 - never changed
     delayed: tuple[tuple[datetime, int, Outcome], ...] = ()
+    starts: tuple[tuple[datetime, int, str], ...] = ()
 
     def container(self, container_id: str) -> SimContainer | None:
         """The container with that id."""

@@ -123,7 +123,7 @@ def next_wake(pod: SimPod) -> datetime | None:
     moments = [_wake(c) for c in pod.containers if c.state == "running"]
     for exec_ in pod.execs:
         moments += [exec_.deadline, exec_.process.wake_at if exec_.process is not None else None]
-    moments += [at for at, _, _ in pod.delayed]
+    moments += [at for at, _, _ in (*pod.delayed, *pod.starts)]
     return min((m for m in moments if m is not None), default=None)
 
 

@@ -50,7 +50,9 @@ from lifepod.runtime.sim.script import Attempt
 from lifepod.runtime.sim.world import Lookup
 from lifepod.turn import Interest, News, Turned
 
-START_LATENCY = timedelta(milliseconds=2)
+START_SECONDS = timedelta(milliseconds=10)
+"""What it takes to start a container. Not nothing: a prober's tick at the moment of the order comes before the container."""
+FIRST_BREATH = timedelta(milliseconds=2)
 """From a container's start to the first thing its process does, so that even the shortest life is seen to run."""
 
 
@@ -220,6 +222,11 @@ class SimRuntime:
                 self._end(pod, number, outcome, now)
         if pod.delayed:
             pod = pod._replace(delayed=tuple(d for d in pod.delayed if d[0] > now))
+        if pod.starts:
+            due = [s for s in pod.starts if s[0] <= now]
+            pod = pod._replace(starts=tuple(s for s in pod.starts if s[0] > now))
+            for _, number, container_id in due:
+                pod = self._start(pod, number, container_id, now)
         for container in pod.containers:
             if container.state == "running" and processes.is_due(container, now):
                 pod = self._run(pod, container, now)
@@ -326,7 +333,7 @@ class SimRuntime:
                 pod = pod._replace(containers=(container, *pod.containers))
                 return self._end(pod, number, Done(container.id), now)
             case StartContainerOrder(container_id):
-                return self._start(pod, number, container_id, now)
+                return pod._replace(starts=(*pod.starts, (now + START_SECONDS, number, container_id)))
             case StopContainerOrder():
                 return self._stop(pod, number, verb, now)
             case RemoveContainerOrder(container_id):
@@ -385,7 +392,7 @@ class SimRuntime:
                 state="exited", started_at=_EPOCH, finished_at=now, exit_code=128, reason="StartError", message=text
             )
             return self._end(pod.with_container(failed), number, Failed("RunContainerError", text), now)
-        running = container._replace(state="running", started_at=now, process=process, resume_at=now + START_LATENCY)
+        running = container._replace(state="running", started_at=now, process=process, resume_at=now + FIRST_BREATH)
         return self._end(pod.with_container(running), number, Done(), now)
 
     def _stop(self, pod: SimPod, number: int, verb: StopContainerOrder, now: datetime) -> SimPod:
