@@ -146,7 +146,7 @@ def test_anti_affinity_keeps_pods_apart_and_also_those_that_come_later(make_node
     second = found.choose(plain)
     assert second.node != found.pods["u1"].node
     found.place("u2", second.node, plain)
-    assert "1 node(s) didn't match pod anti-affinity rules" in found.choose(guarded).message
+    assert "2 node(s) didn't match pod anti-affinity rules" in found.choose(guarded).message
     found.place("u3", "b", guarded)
     assert "2 node(s) didn't satisfy existing pods anti-affinity rules" in found.choose(plain).message
 

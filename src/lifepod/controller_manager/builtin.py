@@ -5,17 +5,19 @@ from __future__ import annotations
 from lifepod.clock import Ids
 from lifepod.controller_manager.manager import ControllerPart
 from lifepod.controller_manager.scheduler import SchedulerPart
+from lifepod.controllers.deployment import DEPLOYMENT
 from lifepod.controllers.endpoint_slice import ENDPOINT_SLICE
 from lifepod.controllers.endpoints import ENDPOINTS
 from lifepod.controllers.job import JOB
 from lifepod.controllers.namespace import NAMESPACE
 from lifepod.controllers.outcome import Controller
 from lifepod.controllers.owner_gc import OWNER_GC
+from lifepod.controllers.replica_set import REPLICA_SET
 from lifepod.controllers.service_account import service_account_controller
 from lifepod.controllers.view import View
 from lifepod.turn import Part
 
-CONTROLLERS: tuple[Controller, ...] = (NAMESPACE, OWNER_GC, ENDPOINTS, ENDPOINT_SLICE, JOB)
+CONTROLLERS: tuple[Controller, ...] = (NAMESPACE, OWNER_GC, ENDPOINTS, ENDPOINT_SLICE, JOB, REPLICA_SET, DEPLOYMENT)
 
 
 def builtin_parts(view: View, ids: Ids, ca_pem: str, host: str = "lifepod") -> list[Part]:

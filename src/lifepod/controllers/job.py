@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from lifepod.api.objects import JsonObject, format_time
-from lifepod.api.writes import Write
 from lifepod.controllers.job_backoff import Backoff
 from lifepod.controllers.job_end import (
     COMPLETIONS_MESSAGE,
@@ -29,14 +28,24 @@ from lifepod.controllers.job_manage import MOST_AT_ONCE, Plan, deletion_wish, ma
 from lifepod.controllers.job_picture import Picture, picture_of
 from lifepod.controllers.job_pods import is_failed, is_tracked
 from lifepod.controllers.job_policies import judge_failed_pod
-from lifepod.controllers.outcome import NOTHING, Change, Controller, Look, ObjectEvent, Outcome, Stage, Wish, earliest
+from lifepod.controllers.outcome import (
+    NOTHING,
+    Change,
+    Controller,
+    Look,
+    ObjectEvent,
+    Outcome,
+    Stage,
+    Wish,
+    earliest,
+    status_wish,
+)
 from lifepod.controllers.ownership import (
     controlled,
     controller_of,
     group_of,
     is_being_deleted,
     key_of,
-    name_of,
     namespace_of,
     uid_of,
 )
@@ -132,7 +141,7 @@ def _sync(look: Look, picture: Picture) -> Outcome:
         events += _end_events(picture, decided.end)
     stages: list[Stage] = [*decided.plan.stages]
     if status != job.get("status"):
-        stages.append((_status_wish(job, status),))
+        stages.append((status_wish("jobs.batch", job, status),))
     if accounting.releases:
         stages.append(accounting.releases)
     live = len(picture.active) + picture.terminating
@@ -323,11 +332,6 @@ def _end_events(picture: Picture, end: End) -> tuple[ObjectEvent, ...]:
         text = "Too many succeeded pods running after completion count reached"
         return (ObjectEvent(job, "Warning", "TooManySucceededPods", text), *done)
     return done
-
-
-def _status_wish(job: JsonObject, status: JsonObject) -> Wish:
-    body = {**job, "status": status}
-    return Wish(Write("update", "jobs.batch", namespace_of(job), name_of(job), body, subresource="status"))
 
 
 JOB = Controller("job", "job-controller", ("jobs.batch", "pods"), _keys, reconcile)

@@ -106,6 +106,13 @@ def earliest(*moments: datetime | None) -> datetime | None:
     return min(known) if known else None
 
 
+def status_wish(resource: str, obj: JsonObject, status: JsonObject) -> Wish:
+    """Write an object's status, only if nobody changed the object meanwhile."""
+    metadata = obj["metadata"]
+    body = {**obj, "status": status}
+    return Wish(Write("update", resource, metadata.get("namespace", ""), metadata["name"], body, subresource="status"))
+
+
 def slow_start(wishes: Sequence[Wish]) -> tuple[Stage, ...]:
     """Stages of 1, 2, 4, … wishes, so that a quota that refuses the first spares the API the other 499.
 

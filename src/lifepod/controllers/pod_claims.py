@@ -1,0 +1,73 @@
+"""Which pods belong to a controller: its own, plus adopted strays that match its selector, minus those that no longer do.
+
+Source: k8s.io/kubernetes v1.34.4 pkg/controller/controller_ref_manager.go: ClaimPods
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lifepod.api.objects import JsonObject
+from lifepod.api.writes import Write
+from lifepod.controllers.label_selection import selects
+from lifepod.controllers.outcome import Stage, Wish
+from lifepod.controllers.ownership import (
+    controller_of,
+    controller_reference,
+    is_being_deleted,
+    labels_of,
+    name_of,
+    namespace_of,
+    owners_of,
+    uid_of,
+)
+from lifepod.controllers.pod_facts import is_finished
+from lifepod.controllers.view import View
+
+
+class Claimed(NamedTuple):
+    """The pods that belong to a controller now, and the writes that adopt and release."""
+
+    pods: tuple[JsonObject, ...]
+    writes: Stage
+
+
+def claimed_pods(view: View, owner: JsonObject) -> Claimed:
+    """The owner's pods by reference and selector."""
+    selector = owner["spec"].get("selector")
+    kept, writes = [], []
+    for pod in view.owned_by(uid_of(owner), "pods"):
+        reference = controller_of(pod)
+        if reference is None or reference.get("uid") != uid_of(owner):
+            continue
+        if selects(selector, labels_of(pod)):
+            kept.append(pod)
+        elif not is_being_deleted(owner):
+            writes.append(_release(owner, pod))
+    if not is_being_deleted(owner):
+        for pod in view.labelled("pods", namespace_of(owner), (selector or {}).get("matchLabels") or {}):
+            stray = controller_of(pod) is None and not is_being_deleted(pod) and not is_finished(pod)
+            if stray and selector and selects(selector, labels_of(pod)):
+                kept.append(pod)
+                writes.append(_adopt(owner, pod))
+    return Claimed(tuple(kept), tuple(writes))
+
+
+def _adopt(owner: JsonObject, pod: JsonObject) -> Wish:
+    references = [*owners_of(pod), controller_reference(owner)]
+    return _with_references(pod, references)
+
+
+def _release(owner: JsonObject, pod: JsonObject) -> Wish:
+    return _with_references(pod, [r for r in owners_of(pod) if r.get("uid") != uid_of(owner)])
+
+
+def _with_references(pod: JsonObject, references: list[JsonObject]) -> Wish:
+    body = {
+        "metadata": {
+            "uid": uid_of(pod),
+            "resourceVersion": pod["metadata"].get("resourceVersion"),
+            "ownerReferences": references or None,
+        }
+    }
+    return Wish(Write("patch", "pods", namespace_of(pod), name_of(pod), body, patch_type="merge"))
