@@ -12,7 +12,8 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from lifepod.apiserver.exchange import Request, Response, Site, Stream, Upgrade, Whole
-from lifepod.apiserver.http_errors import status_response, too_large
+from lifepod.apiserver.http_errors import status_response
+from lifepod.apiserver.http_errors import too_large as body_too_large
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -23,10 +24,11 @@ MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 
 
 class AsgiApp:
-    """`app(scope, receive, send)` over a site."""
+    """`app(scope, receive, send)` over a site. `too_large` answers bodies over the limit; upstream's words by default."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, too_large: Response | None = None) -> None:
         self._site = site
+        self._too_large = too_large or status_response(body_too_large(MAX_BODY_BYTES))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -47,7 +49,7 @@ class AsgiApp:
                 return
             body += message.get("body", b"")
             if len(body) > MAX_BODY_BYTES:
-                await _send_whole(status_response(too_large(MAX_BODY_BYTES)), send)
+                await _send_whole(self._too_large, send)
                 return
             if not message.get("more_body"):
                 break
