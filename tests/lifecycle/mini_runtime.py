@@ -123,6 +123,7 @@ class World:
     spec: PodSpec | None = None
     sandbox_was_lost: bool = False
     agent_restarted: bool = False
+    agent: int = 0
     writes_were_lost: bool = False
     ended: list[Ended] = field(default_factory=list)
     heap: list[tuple[datetime, int, Callable[[], None]]] = field(default_factory=list)
@@ -235,13 +236,17 @@ class World:
     def restart_agent(self) -> None:
         """The node agent starts again: it knows nothing, and what was under way is lost to it."""
         self.agent_restarted = True
+        self.agent += 1
         self.memory, self.ended = new_memory(), []
 
     # -------------------------------------------------------------------------------- the runtime
 
     def _end(self, number: int, outcome: Outcome, seconds: float) -> None:
+        agent = self.agent
+
         def end() -> None:
-            self.ended.append(Ended(number, outcome, self.now))
+            if agent == self.agent:  # what an earlier agent asked for, the new one never hears of
+                self.ended.append(Ended(number, outcome, self.now))
 
         if seconds <= 0:
             end()

@@ -132,9 +132,11 @@ def any_script(draw: st.DrawFn) -> Script:
 @given(spec=any_spec(), script=any_script(), data=st.data())
 def test_every_law_holds_for_every_pod(spec: dict[str, Any], script: Script, data: st.DataObject) -> None:
     world = World(pod_json(spec), script)
-    fault = data.draw(st.sampled_from(["", "", "lose sandbox", "lose writes"]), label="fault")
+    fault = data.draw(st.sampled_from(["", "", "lose sandbox", "lose writes", "restart the agent"]), label="fault")
     if fault == "lose sandbox":
         world.at(data.draw(st.floats(0.1, 20)), world.lose_sandbox)
+    if fault == "restart the agent":
+        world.at(data.draw(st.floats(0.1, 20)), world.restart_agent)
     if fault == "lose writes":
         world.at(5, lambda: setattr(world, "lose_writes", 1))
     how = data.draw(st.sampled_from(["", "delete", "force"]), label="end")
