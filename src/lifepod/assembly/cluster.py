@@ -100,7 +100,9 @@ class Cluster:
                 self._by_resource.setdefault(interest.resource, []).append(part.name)
             else:
                 self._by_node.setdefault((interest.resource, interest.node), []).append(part.name)
-            self._inboxes[part.name] += [Changed("ADDED", interest.resource, o, None) for o in self._existing(interest)]
+            for resource in self.store.resources() if interest.resource == "*" else (interest.resource,):
+                existing = self._existing(interest._replace(resource=resource))
+                self._inboxes[part.name] += [Changed("ADDED", resource, obj, None) for obj in existing]
         self.poke(part.name)
 
     def add_node(self, agent: Agent, runtime: Runtime) -> None:
@@ -262,7 +264,7 @@ class Cluster:
     def _on_change(self, change: Change) -> None:
         """A revision of the store: to those who asked for the resource, the node, or this very object."""
         resource = change.new.resource
-        names = self._by_resource.get(resource, ())
+        names = [*self._by_resource.get(resource, ()), *self._by_resource.get("*", ())]
         special = self.references.parts_of(resource, change.new.namespace, change.new.name)
         if not (names or special or resource == "pods"):
             return

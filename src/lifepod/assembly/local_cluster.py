@@ -1,0 +1,249 @@
+"""A cluster of this process in real time: control plane, nodes with real containers, network, TLS. `up` and `run` both start one.
+
+Everything it makes is taken down by `stop`; with `data` the objects, and the pods if this process is killed, outlive it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import NamedTuple
+
+from lifepod.api.objects import JsonObject
+from lifepod.apiserver.asgi import AsgiApp
+from lifepod.apiserver.certificates import Credentials, mint_credentials
+from lifepod.apiserver.exchange import Response
+from lifepod.apiserver.server import Server, Tls, serve
+from lifepod.assembly.cluster import Cluster
+from lifepod.assembly.control_plane import Around, ControlPlane, control_plane
+from lifepod.assembly.errors import StartError
+from lifepod.assembly.real_time import RandomIds, RealClock, RealDriver
+from lifepod.assembly.shared_runtime import SharedRuntime
+from lifepod.assembly.this_machine import node_settings, resolv_conf
+from lifepod.client.base import Client
+from lifepod.client.in_process import InProcess
+from lifepod.client.kubeconfig import Credentials as KubeconfigCredentials
+from lifepod.client.kubeconfig import rendered
+from lifepod.controller_manager.builtin import builtin_parts
+from lifepod.controller_manager.store_view import StoreView
+from lifepod.lifecycle.vocabulary import Because
+from lifepod.net.node_network import NodeNetwork
+from lifepod.net.service_table import service_table
+from lifepod.node.agent import Agent
+from lifepod.runtime.process.runtime import ProcessRuntime
+from lifepod.store import Selection, Store
+from lifepod.store.record import Change
+
+_log = logging.getLogger("lifepod")
+SERVICE_CIDR = "10.96.0.0/16"
+_NETWORKED = frozenset(("services", "endpointslices.discovery.k8s.io"))
+
+
+class LocalOptions(NamedTuple):
+    """What a cluster of this process is made of. `runtime` is `sandbox` or `host`; `work` a folder of its own."""
+
+    runtime: str = "sandbox"
+    nodes: int = 1
+    port: int = 0
+    data: Path | None = None
+    work: Path | None = None
+
+
+class LocalCluster:
+    """One cluster: `start`, then everything else, `stop` at the end."""
+
+    plane: ControlPlane
+    cluster: Cluster
+    server: Server
+
+    def __init__(self, options: LocalOptions) -> None:
+        self.options = options
+        self.clock = RealClock()
+        self.warnings: list[tuple[str, str]] = []
+        self.kept = 0
+        """How many objects came back from `data`."""
+        self._ids = RandomIds()
+        self._shared = SharedRuntime()
+        self._work = options.work or Path(tempfile.mkdtemp(prefix="lifepod-"))
+        self._driver: RealDriver | None = None
+        self._runtime: ProcessRuntime | None = None
+        self._network: NodeNetwork | None = None
+        self._network_changed = asyncio.Event()
+        self._network_task: asyncio.Task[None] | None = None
+        if options.data is None:
+            self._data = None
+        else:
+            from lifepod.assembly.data_folder import DataFolder
+
+            self._data = DataFolder(options.data)
+
+    # ------------------------------------------------------------------------------------------------ start and stop
+
+    async def start(self) -> None:
+        """Bring everything up; returns when the API answers and the nodes are registered. Raises StartError."""
+        store, credentials = Store(), self._credentials()
+        if self._data is not None:
+            self.kept = self._data.attach(store)
+        durable = self._data.durable if self._data else lambda revision: None
+        around = Around(self.clock.now, self._ids, self._shared.streams_for, self._wake, durable=durable)
+        self.plane = control_plane(around, credentials, store)
+        self.cluster = Cluster(self.plane.api, self._wake, lambda name, problem: _report(problem))
+        self._driver = RealDriver(self.cluster, self.clock.now, _report)
+        view = StoreView(self.plane.store, self.plane.api.kinds)
+        for part in builtin_parts(view, self._ids, self.plane.api.settings.root_ca, socket.gethostname()):
+            self.cluster.add_part(part)
+        self.server = await self._listening(credentials)
+        await self._start_nodes()
+        self.plane.store.on_change(self._on_change)
+        self._network_changed.set()
+        self.cluster.turn(self.clock.now())
+        self._wake()
+
+    def _credentials(self) -> Credentials:
+        return self._data.credentials(self.clock.now()) if self._data else mint_credentials(self.clock.now())
+
+    async def _listening(self, credentials: Credentials) -> Server:
+        tls = Tls(credentials.server, credentials.ca.certificate)
+        try:
+            return await serve(self.plane.app.site, port=self.options.port, tls=tls)
+        except OSError as exc:
+            text = exc.strerror or str(exc)
+            raise StartError(
+                f"port {self.options.port} of 127.0.0.1 cannot be had: {text}. Give another --port."
+            ) from exc
+
+    async def _start_nodes(self) -> None:
+        runtime, address = await self._started_runtime()
+        self._shared.streams = runtime
+        for number in range(1, self.options.nodes + 1):
+            settings = node_settings(f"node{number}", address, runtime.scheme)
+            agent = Agent(
+                settings,
+                self.cluster,
+                self.cluster.references,
+                runtime.scheme,
+                self._mint,
+                node_resolv_conf=resolv_conf(),
+            )
+            share = self._shared.add_node(settings.name, self.cluster.listener(settings.name), runtime)
+            self.cluster.add_node(agent, share)
+        self._network_task = asyncio.create_task(self._keep_network())
+
+    async def _started_runtime(self) -> tuple[ProcessRuntime, str]:
+        """The runtime that all nodes share, and the nodes' address."""
+        folder = (self.options.data or self._work) / "node"
+        persistent = self.options.data is not None
+        runtime: ProcessRuntime
+        if self.options.runtime == "host":
+            from lifepod.runtime.host.runtime import HostRuntime
+
+            self._network = NodeNetwork(SERVICE_CIDR)
+            dns = await self._network.start()
+            runtime = HostRuntime(
+                "node1", folder, self._shared, self.clock, dns_address=dns, persistent=persistent, on_warning=self._warn
+            )
+            self._runtime = runtime
+            await runtime.start()
+            return runtime, runtime.node_address
+        from lifepod.runtime.sandbox.runtime import POD_CIDR, SandboxRuntime
+
+        sandbox = SandboxRuntime(
+            "node1",
+            folder,
+            self._shared,
+            self.clock,
+            service_cidr=SERVICE_CIDR,
+            persistent=persistent,
+            on_warning=self._warn,
+        )
+        self._runtime = sandbox
+        await sandbox.start()
+        self._network = NodeNetwork(SERVICE_CIDR, sandbox.node_socket)
+        await self._network.start()
+        return sandbox, str(IPv4Network(POD_CIDR)[1])
+
+    async def stop(self) -> None:
+        """Take everything down: watches end, containers are killed, folders go. What `data` keeps stays."""
+        if self._driver is not None:
+            self._driver.stop()
+        if self._network_task is not None:
+            self._network_task.cancel()
+            await asyncio.gather(self._network_task, return_exceptions=True)
+        if hasattr(self, "server"):
+            await self.server.stop()
+        if self._network is not None:
+            await self._network.close()
+        if self._runtime is not None:
+            await self._runtime.close()
+        if self._data is not None:
+            self._data.close()
+        if self.options.work is None:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    # ------------------------------------------------------------------------------------------------ while it is up
+
+    def client(self) -> Client:
+        """The administrator's way in without a socket."""
+        return Client(InProcess(AsgiApp(self.plane.app.site, Response(413, b"", "text/plain")), self.plane.token))
+
+    def kubeconfig(self, name: str) -> JsonObject:
+        """A kubeconfig of this cluster under `name`."""
+        known = self.plane.credentials
+        return rendered(
+            name, KubeconfigCredentials(self.server.url, known.ca.certificate, known.admin.certificate, known.admin.key)
+        )
+
+    def decisions(self, pod_uid: str) -> tuple[Because, ...]:
+        """What the core noted of a pod, newest last."""
+        return self.cluster.decisions(pod_uid)
+
+    def _wake(self) -> None:
+        if self._driver is not None:
+            self._driver.wake()
+
+    def _mint(self, pod: JsonObject, audience: str, seconds: int) -> str:
+        meta, spec = pod["metadata"], pod["spec"]
+        account = self.plane.store.get("serviceaccounts", meta["namespace"], spec.get("serviceAccountName", "default"))
+        if account is None:
+            return ""
+        audiences = (audience,) if audience else (self.plane.api.settings.issuer,)
+        token, _ = self.plane.tokens.issue(account, audiences, seconds, self._ids.uid(), pod)
+        return token
+
+    def _warn(self, pod_uid: str, text: str) -> None:
+        self.warnings.append((pod_uid, text))
+        _log.warning("pod %s: %s", pod_uid, text)
+
+    # ------------------------------------------------------------------------------------------------ network
+
+    def _on_change(self, change: Change) -> None:
+        if change.new.resource in _NETWORKED:
+            self._network_changed.set()
+
+    async def _keep_network(self) -> None:
+        """Names and Service addresses follow the API's objects."""
+        while True:
+            await self._network_changed.wait()
+            self._network_changed.clear()
+            services, slices = (self._all(resource) for resource in ("services", "endpointslices.discovery.k8s.io"))
+            table = service_table(services, slices, api_server=(self.server.host, self.server.port))
+            with contextlib.suppress(OSError):
+                assert self._network is not None
+                await self._network.update(table)
+
+    def _all(self, resource: str) -> list[JsonObject]:
+        store = self.plane.store
+        return [store.decoded(record) for record in store.list(resource, Selection()).records]
+
+
+def _report(problem: BaseException) -> None:
+    _log.error("a look failed; this is a bug of lifepod: please report it", exc_info=problem)
+    if os.environ.get("LIFEPOD_DEBUG"):
+        raise problem
