@@ -70,7 +70,7 @@ class Turned(NamedTuple):
 
 
 class Interest(NamedTuple):
-    """Which changes a part wants to hear of. `node`: only objects whose `spec.nodeName` is this."""
+    """Which changes a part wants to hear of. `node`: only objects whose `spec.nodeName` is this; resource "*": of all."""
 
     resource: str
     node: str | None = None

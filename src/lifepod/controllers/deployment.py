@@ -261,16 +261,15 @@ def _create_new(look: Look, sets: _Sets) -> Outcome:
         text = f"Scaled up replica set {full} from 0 to {size}"
         event = ObjectEvent(deployment, "Normal", "ScalingReplicaSet", text)
     stages: list[Stage] = [(Wish(Write("create", REPLICA_SETS, namespace, full, replica_set), event),)]
-    if annotations_of(deployment).get(REVISION) != revision:
-        patch = {"metadata": {"annotations": {REVISION: revision}}}
-        stages.append((Wish(Write("patch", RESOURCE, namespace, name, patch)),))
+    # Through the status, as upstream does: there annotations may change without a new generation.
+    told: JsonObject = {"metadata": {"annotations": {REVISION: revision}}}
     if has_deadline(deployment):
         text = f'Created new replica set "{full}"'
         conditions = set_condition(
             status.get("conditions") or [], "Progressing", "True", "NewReplicaSetCreated", text, look.now
         )
-        told = {"status": {"conditions": conditions}}
-        stages.append((Wish(Write("patch", RESOURCE, namespace, name, told, subresource="status")),))
+        told["status"] = {"conditions": conditions}
+    stages.append((Wish(Write("patch", RESOURCE, namespace, name, told, subresource="status")),))
     return Outcome(tuple(stages))
 
 
@@ -331,7 +330,8 @@ def _revision_fix(sets: _Sets) -> tuple[Stage, ...]:
         stages.append((Wish(Write("patch", REPLICA_SETS, namespace_of(new), name_of(new), changed)),))
     if annotations_of(deployment).get(REVISION) != str(revision):
         patch = {"metadata": {"annotations": {REVISION: str(revision)}}}
-        stages.append((Wish(Write("patch", RESOURCE, namespace_of(deployment), name_of(deployment), patch)),))
+        write = Write("patch", RESOURCE, namespace_of(deployment), name_of(deployment), patch, subresource="status")
+        stages.append((Wish(write),))
     return tuple(stages)
 
 

@@ -47,6 +47,9 @@ def reconcile(look: Look) -> Outcome:
     wanted = _groups(service, backends)
     for key, (family, ports, endpoints) in wanted.items():
         alike = [s for s in have if _group_key(s) == key]
+        if not alike:
+            # One that would go is rewritten instead: watchers see a change, not a loss.
+            alike = [s for s in have if s.get("addressType") == family and _group_key(s) not in wanted][:1]
         have = [s for s in have if s not in alike]
         wishes += _fill(look, service, alike, family, ports, endpoints, trigger)
     wishes += [Wish(Write("delete", RESOURCE, namespace, name_of(s), {})) for s in have]
@@ -159,7 +162,8 @@ def _written(
         labels["service.kubernetes.io/headless"] = ""
     shown = [dict(port) for port in ports]
     if piece is not None:
-        if (piece.get("endpoints") or []) == endpoints and labels_of(piece) == labels:
+        same_ports = _group_key(piece) == _key(family, ports)
+        if (piece.get("endpoints") or []) == endpoints and labels_of(piece) == labels and same_ports:
             return None
         annotations = {**annotations_of(piece), **({TRIGGER_TIME: trigger} if trigger else {})}
         metadata = {**piece["metadata"], "labels": labels, "annotations": annotations}
