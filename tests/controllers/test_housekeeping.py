@@ -1,0 +1,167 @@
+"""Namespaces, service accounts, endpoints and the garbage collector (api.md §14, §20)."""
+
+from __future__ import annotations
+
+from lifepod.controllers.endpoint_slice import ENDPOINT_SLICE
+from lifepod.controllers.endpoints import ENDPOINTS
+from lifepod.controllers.namespace import NAMESPACE
+from lifepod.controllers.owner_gc import OWNER_GC
+from lifepod.controllers.service_account import service_account_controller
+
+
+def namespace(name="x"):
+    metadata = {"name": name}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": metadata,
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {},
+    }
+
+
+def config_map(name, owner=None, **metadata):
+    if owner is not None:
+        reference = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "name": owner["metadata"]["name"],
+            "uid": owner["metadata"]["uid"],
+        }
+        metadata["ownerReferences"] = [{**reference, "blockOwnerDeletion": True}]
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}}
+
+
+def delete(cluster, obj, policy):
+    namespace_, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
+    cluster._delete("configmaps", namespace_, name, {"propagationPolicy": policy})
+    cluster.settle()
+
+
+def test_every_namespace_gets_its_account_and_the_ca_and_gets_them_back(cluster):
+    cluster.drive(service_account_controller("PEM"))
+    cluster.add(namespace())
+    cluster.settle()
+    assert cluster.get("configmaps", "x", "kube-root-ca.crt")["data"] == {"ca.crt": "PEM"}
+    cluster.delete(cluster.get("serviceaccounts", "x", "default"))
+    cluster.settle()
+    assert cluster.get("serviceaccounts", "x", "default") is not None
+
+
+def test_a_deleted_namespace_is_emptied_and_then_released(cluster, make_pod):
+    made = cluster.add(namespace())
+    cluster.add(config_map("c", namespace="x"))
+    pod = make_pod(nodeName="n")
+    pod["metadata"]["namespace"] = "x"
+    pod = cluster.add(pod)
+    cluster.drive(NAMESPACE)
+    cluster.delete(made)
+    cluster.settle()
+    terminating = cluster.again(made)
+    remaining = {c["type"]: c for c in terminating["status"]["conditions"]}["NamespaceContentRemaining"]
+    assert terminating["status"]["phase"] == "Terminating"
+    assert remaining["message"].startswith("Some resources are remaining: ")
+    assert cluster.list("configmaps") == []
+    cluster.delete(pod)
+    cluster.run(5)
+    assert cluster.again(made) is None
+
+
+def test_dependents_go_with_their_last_owner(cluster):
+    one, two = cluster.add(config_map("one")), cluster.add(config_map("two"))
+    both = config_map("both", owner=one)
+    both["metadata"]["ownerReferences"] += config_map("_", owner=two)["metadata"]["ownerReferences"]
+    cluster.add(both)
+    cluster.add(config_map("single", owner=one))
+    cluster.drive(OWNER_GC)
+    cluster.delete(one)
+    cluster.settle()
+    assert [c["metadata"]["name"] for c in cluster.list("configmaps")] == ["both", "two"]
+    cluster.delete(two)
+    cluster.settle()
+    assert cluster.list("configmaps") == []
+
+
+def test_an_owner_of_that_name_but_another_uid_is_no_owner(cluster):
+    owner = cluster.add(config_map("owner"))
+    stale = {**owner, "metadata": {**owner["metadata"], "uid": "long gone"}}
+    cluster.add(config_map("child", owner=stale))
+    cluster.drive(OWNER_GC)
+    assert [c["metadata"]["name"] for c in cluster.list("configmaps")] == ["owner"]
+
+
+def test_foreground_waits_for_the_dependents(cluster):
+    owner = cluster.add(config_map("owner"))
+    child = cluster.add(config_map("child", owner=owner, finalizers=["x/hold"]))
+    cluster.drive(OWNER_GC)
+    delete(cluster, owner, "Foreground")
+    assert "deletionTimestamp" in cluster.again(child)["metadata"]
+    assert cluster.again(owner) is not None
+    cluster.change(child, metadata={k: v for k, v in cluster.again(child)["metadata"].items() if k != "finalizers"})
+    cluster.settle()
+    assert cluster.list("configmaps") == []
+
+
+def test_orphaned_dependents_stay_without_their_owner(cluster):
+    owner = cluster.add(config_map("owner"))
+    child = cluster.add(config_map("child", owner=owner))
+    cluster.drive(OWNER_GC)
+    delete(cluster, owner, "Orphan")
+    assert cluster.again(owner) is None
+    assert "ownerReferences" not in cluster.again(child)["metadata"]
+
+
+def service(**spec):
+    spec = {"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": "web", "protocol": "TCP"}], **spec}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec}
+
+
+def backend(make_pod, name):
+    pod = make_pod(name, labels={"a": "b"}, nodeName="n")
+    pod["spec"]["containers"][0]["ports"] = [{"name": "web", "containerPort": 8080}]
+    return pod
+
+
+def test_endpoints_follow_readiness(cluster, make_pod):
+    cluster.add(service())
+    pods = [cluster.add(backend(make_pod, name)) for name in ("p", "q")]
+    cluster.drive(ENDPOINTS, ENDPOINT_SLICE)
+    cluster.make_ready(pods[0], "10.0.0.1")
+    cluster.make_ready(pods[1], "10.0.0.2", ready=False)
+    cluster.settle()
+    (subset,) = cluster.get("endpoints", "default", "s")["subsets"]
+    assert [a["ip"] for a in subset["addresses"]] == ["10.0.0.1"]
+    assert [a["ip"] for a in subset["notReadyAddresses"]] == ["10.0.0.2"]
+    assert subset["ports"] == [{"port": 8080, "protocol": "TCP"}]
+    (piece,) = cluster.list("endpointslices.discovery.k8s.io")
+    assert [e["conditions"]["ready"] for e in piece["endpoints"]] == [True, False]
+    assert piece["ports"] == [{"name": "", "port": 8080, "protocol": "TCP"}]
+    cluster.finish(pods[0])
+    cluster.settle()
+    assert "addresses" not in cluster.get("endpoints", "default", "s")["subsets"][0]
+    assert len(cluster.list("endpointslices.discovery.k8s.io")[0]["endpoints"]) == 1
+
+
+def test_a_slice_holds_at_most_a_hundred_endpoints(cluster, make_pod):
+    cluster.add(service())
+    for i in range(150):
+        cluster.make_ready(cluster.add(backend(make_pod, f"p{i}")), f"10.0.{i // 250}.{i % 250}")
+    cluster.drive(ENDPOINT_SLICE)
+    assert sorted(len(s["endpoints"]) for s in cluster.list("endpointslices.discovery.k8s.io")) == [50, 100]
+
+
+def test_endpoints_go_with_their_service(cluster):
+    made = cluster.add(service())
+    cluster.drive(ENDPOINTS)
+    assert cluster.get("endpoints", "default", "s") is not None
+    cluster.delete(made)
+    cluster.settle()
+    assert cluster.get("endpoints", "default", "s") is None
+
+
+def test_unready_addresses_are_published_where_asked_for(cluster, make_pod):
+    cluster.add(service(publishNotReadyAddresses=True))
+    cluster.make_ready(cluster.add(backend(make_pod, "p")), ready=False)
+    cluster.drive(ENDPOINTS, ENDPOINT_SLICE)
+    assert "addresses" in cluster.get("endpoints", "default", "s")["subsets"][0]
+    assert cluster.list("endpointslices.discovery.k8s.io")[0]["endpoints"][0]["conditions"]["ready"] is True
