@@ -35,6 +35,7 @@ from lifepod.lifecycle.vocabulary import (
 )
 
 ERROR_RETRY = timedelta(seconds=10)
+STATUS_RECONCILE = timedelta(seconds=10)
 NETWORK_RETRY = timedelta(seconds=1)
 REASON_REFRESH = timedelta(seconds=1)
 SYNC_KINDS = frozenset(("volumes", "sandbox", "inspect", "pull", "create", "start", "postStart"))
@@ -65,6 +66,7 @@ def step(memory: PodMemory, seen: Seen, now: datetime) -> Step:
     advance_kills(d)
     _run_probes(d)
     _repeat_lost_status(d)
+    _resend_later(d)
     return d.step(_wake_at(d))
 
 
@@ -403,6 +405,23 @@ def _repeat_lost_status(d: Draft) -> None:
         publish(d, d.status)
 
 
+def _resend_later(d: Draft) -> None:
+    """A status that does not come back is sent again after 10 s: once, and while the phase is missing for as long as it takes.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/status/status_manager.go: syncPeriod
+    """
+    if d.status_out is not None:
+        d.resend_at = d.now + STATUS_RECONCILE
+        return
+    if d.resend_at is None or d.sent is None:
+        return
+    if d.seen.pod is None or d.seen.pod.status == d.sent:
+        d.resend_at = None
+    elif d.now >= d.resend_at:
+        is_phase_missing = d.seen.pod.status.get("phase") != d.sent.get("phase")
+        d.status_out, d.resend_at = d.sent, d.now + STATUS_RECONCILE if is_phase_missing else None
+
+
 # ------------------------------------------------------------------------------------------------ probes
 
 
@@ -502,6 +521,8 @@ def _wake_at(d: Draft) -> datetime | None:
     moments: list[datetime] = []
     if d.again:
         moments.append(d.now)
+    if d.resend_at is not None:
+        moments.append(d.resend_at)
     if d.worker == "syncing":
         moments += _sync_moments(d)
     elif d.retry_at is not None:

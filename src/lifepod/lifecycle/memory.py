@@ -166,6 +166,7 @@ class PodMemory(NamedTuple):
     delete_asked: bool = False
     status: JsonObject | None = None
     sent: JsonObject | None = None
+    resend_at: datetime | None = None
 
 
 _CLASSES = {

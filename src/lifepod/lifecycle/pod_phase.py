@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lifepod.api.objects import JsonObject
 from lifepod.lifecycle.restart_policy import restarts_after
 from lifepod.lifecycle.version import Profile
@@ -12,20 +10,17 @@ from lifepod.lifecycle.vocabulary import ContainerSpec, PodSpec
 TERMINAL = ("Succeeded", "Failed")
 
 
-@dataclass(slots=True)
 class _Count:
     """How many containers are where (lifecycle.md §1.2)."""
 
-    pending_init: int = 0
-    pending_sidecar: int = 0
-    failed_init: int = 0
-    failed_init_final: int = 0
-    unknown: int = 0
-    running: int = 0
-    waiting: int = 0
-    stopped: int = 0
-    stopped_final: int = 0
-    succeeded: int = 0
+    __slots__ = (
+        "failed_init", "failed_init_final", "pending_init", "pending_sidecar", "running", "stopped", "stopped_final",
+        "succeeded", "unknown", "waiting",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.pending_init = self.pending_sidecar = self.failed_init = self.failed_init_final = 0
+        self.unknown = self.running = self.waiting = self.stopped = self.stopped_final = self.succeeded = 0
 
 
 def phase_from_statuses(
