@@ -183,7 +183,12 @@ class VirtualCase:
         recorder.t0 = sim.clock.now().timestamp()
         begin = sim.clock.now()
         out = {"case": case["name"], "apply": self.trace.mask(self.apply(case["manifest"]), {}).strip()}
-        end, actions, is_done, said = begin + timedelta(seconds=case.get("seconds", 60)), list(case.get("actions", [])), False, []
+        end, actions, is_done, said = (
+            begin + timedelta(seconds=case.get("seconds", 60)),
+            list(case.get("actions", [])),
+            False,
+            [],
+        )
         while sim.clock.now() < end:
             if actions and self._is_time(actions[0], begin):
                 action = actions.pop(0)
@@ -283,7 +288,13 @@ def main() -> None:
             if len(names) == 1:
                 raise
         bad += bool(found)
-        print(("FAIL " if found else "ok   ") + name, f"{time.perf_counter() - began:.2f}s", *found[:8], sep="\n     " if found else " ", flush=True)
+        print(
+            ("FAIL " if found else "ok   ") + name,
+            f"{time.perf_counter() - began:.2f}s",
+            *found[:8],
+            sep="\n     " if found else " ",
+            flush=True,
+        )
     print(f"{len(names) - bad} passed, {bad} failed")
 
 

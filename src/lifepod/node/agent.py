@@ -31,11 +31,12 @@ from lifepod.lifecycle.vocabulary import (
     Step,
 )
 from lifepod.node import lease, orders
-from lifepod.node.container_environment import Reader
 from lifepod.node.event_recorder import EventRecorder, field_path_of, pod_reference
+from lifepod.node.node_names import node_names
 from lifepod.node.node_status import REPORT_EVERY, NodeSettings, Pressures, new_node, node_status
 from lifepod.node.orders import Setting, Subject
 from lifepod.node.pod_volumes import MintToken
+from lifepod.node.reader import Reader
 from lifepod.node.references import Reference, References, volume_references
 from lifepod.runtime.base import Order, SetUpVolumes
 from lifepod.turn import ActionEnded, Answered, Changed, Effect, Interest, News, Perform, PodReported, Turned
@@ -100,9 +101,8 @@ class Agent:
         self.interests = (Interest("pods", settings.name),)
         self.settings, self.skew = settings, skew
         self._reader, self._references, self._heartbeat = reader, references, heartbeat
-        self._setting = Setting(
-            settings.name, settings.addresses, reader, mint, settings.allocatable, cluster_dns, node_resolv_conf=node_resolv_conf
-        )
+        names = node_names(settings.name, cluster_dns, node_resolv_conf)
+        self._setting = Setting(settings.name, settings.addresses, reader, mint, settings.allocatable, names)
         self._scheme = scheme
         self._events = EventRecorder(settings.name)
         self._entries: dict[str, Entry] = {}
@@ -271,11 +271,26 @@ class Agent:
             report = self._orphans.pop(uid, RuntimeReport())
             references = volume_references(obj)
             self._references.add(self.name, references)
-            entry = Entry(obj, pod_from_json(obj), new_memory(), report, references=references)
+            refused = self._refusal(obj)
+            entry = Entry(obj, pod_from_json(obj), new_memory(), report, refusal=refused, references=references)
         else:
             entry = entry._replace(obj=obj, pod=pod_from_json(obj, entry.pod))
         self._entries[uid] = entry
         self._dirty[uid] = None
+
+    def _refusal(self, obj: JsonObject) -> Refusal | None:
+        """Whether the node takes a pod that it has not seen before.
+
+        Differs: a pod that a scheduler has bound is not weighed a second time; the answer would be the same.
+        """
+        status = obj.get("status") or {}
+        bound = any(c["type"] == "PodScheduled" and c["status"] == "True" for c in status.get("conditions") or ())
+        node = None if bound or status.get("startTime") else self._reader.get("nodes", "", self.node)
+        if node is None:
+            return None
+        uid = obj["metadata"]["uid"]
+        others = [e.obj for u, e in self._entries.items() if u != uid and not e.is_gone]
+        return refusal(obj, node, others)
 
     def _take_gone(self, obj: JsonObject) -> None:
         uid = obj["metadata"]["uid"]

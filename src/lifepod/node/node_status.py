@@ -110,7 +110,13 @@ def node_status(settings: NodeSettings, pressures: Pressures, old: JsonObject, n
 
 def _conditions(pressures: Pressures, old: JsonObject, now: datetime) -> list[JsonObject]:
     wanted = (
-        ("MemoryPressure", pressures.memory, "Memory", "kubelet has insufficient memory available", "sufficient memory"),
+        (
+            "MemoryPressure",
+            pressures.memory,
+            "Memory",
+            "kubelet has insufficient memory available",
+            "sufficient memory",
+        ),
         ("DiskPressure", pressures.disk, "Disk", "kubelet has disk pressure", "no disk pressure"),
         ("PIDPressure", pressures.pid, "PID", "kubelet has insufficient PID available", "sufficient PID"),
     )

@@ -1,7 +1,7 @@
 """From what the core wants to what the runtime is told: an `Action` becomes an `Order` with everything resolved.
 
 `order_for` answers an `Order`, or at once how the action ended when it cannot even be asked for. The environment is made in
-`container_environment.py`, the volumes in `pod_volumes.py`.
+`lifecycle/environment.py`, the volumes in `pod_volumes.py`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import NamedTuple, TypeAlias
 from lifepod.api.objects import JsonObject, dig
 from lifepod.api.quantity import parse_quantity
 from lifepod.lifecycle import vocabulary as v
-from lifepod.node.container_environment import ConfigError, PodPlace, Reader, container_environment, expand
+from lifepod.lifecycle.environment import ConfigError, Lookups, environment_of, expanded, expanded_all
+from lifepod.lifecycle.pod_files import NodeNames, hostname_of, hosts_file, resolv_conf
 from lifepod.node.pod_volumes import MintToken, pod_volumes
+from lifepod.node.reader import Reader
 from lifepod.runtime import base as r
 
 _POD_LABELS = ("io.kubernetes.pod.name", "io.kubernetes.pod.namespace", "io.kubernetes.pod.uid")
@@ -28,9 +30,7 @@ class Setting(NamedTuple):
     reader: Reader
     mint: MintToken
     allocatable: Mapping[str, str]
-    cluster_dns: str = "10.96.0.10"
-    cluster_domain: str = "cluster.local"
-    node_resolv_conf: str = ""
+    names: NodeNames
 
 
 class Subject(NamedTuple):
@@ -44,7 +44,7 @@ def order_for(action: v.Action, subject: Subject, setting: Setting) -> Asked:
     """The verb to perform, or how the action ended already."""
     match action:
         case v.MountVolumes():
-            volumes, failed = pod_volumes(_place(subject, setting), setting.reader, setting.mint)
+            volumes, failed = pod_volumes(subject.obj, lookups_of(subject, setting), setting.reader, setting.mint)
             return r.SetUpVolumes(volumes, failed)
         case v.CreateSandbox(_, attempt):
             return r.RunSandbox(sandbox_config(subject.obj, attempt, setting))
@@ -57,10 +57,10 @@ def order_for(action: v.Action, subject: Subject, setting: Setting) -> Asked:
         case v.PullImage(_, container, image):
             return r.PullImageOrder(image, container=container)
         case v.CreateContainer():
-            try:
-                return r.CreateContainerOrder(container_config(action, subject, setting))
-            except ConfigError as exc:
-                return v.Failed("CreateContainerConfigError", str(exc))
+            config = container_config(action, subject, setting)
+            if isinstance(config, ConfigError):
+                return v.Failed("CreateContainerConfigError", config.message)
+            return r.CreateContainerOrder(config)
         case v.StartContainer(_, _, container_id):
             return r.StartContainerOrder(container_id)
         case v.RunHook(_, container, container_id, hook, handler):
@@ -80,12 +80,23 @@ def order_for(action: v.Action, subject: Subject, setting: Setting) -> Asked:
 # ------------------------------------------------------------------------------------------------ the pod
 
 
-def _place(subject: Subject, setting: Setting) -> PodPlace:
+def lookups_of(subject: Subject, setting: Setting) -> Lookups:
+    """What the pod's references lead to at this moment."""
+    namespace = subject.obj["metadata"].get("namespace", "")
+    reader = setting.reader
     ready = next((s for s in subject.report.sandboxes if s.state == "ready"), None)
     ips = ready.ips if ready is not None else ()
     if ready is not None and ready.host_network:
         ips = setting.host_ips
-    return PodPlace(subject.obj, ips, setting.host_ips, setting.allocatable)
+    master = reader.get("services", "default", "kubernetes") if namespace != "default" else None
+    return Lookups(
+        lambda name: reader.get("configmaps", namespace, name),
+        lambda name: reader.get("secrets", namespace, name),
+        (*reader.list("services", namespace), *((master,) if master is not None else ())),
+        setting.allocatable,
+        setting.host_ips,
+        ips,
+    )
 
 
 def sandbox_config(pod: JsonObject, attempt: int, setting: Setting) -> r.SandboxConfig:
@@ -101,82 +112,16 @@ def sandbox_config(pod: JsonObject, attempt: int, setting: Setting) -> r.Sandbox
         namespace=metadata.get("namespace", ""),
         name=metadata["name"],
         attempt=attempt,
-        hostname=setting.node if host_network else hostname_of(pod),
+        hostname=hostname_of(pod, setting.names)[0],
         host_network=host_network,
-        hosts=hosts_file(pod, setting),
-        resolv_conf=resolv_conf(pod, setting),
+        hosts=hosts_file(pod, setting.names),
+        resolv_conf=resolv_conf(pod, setting.names),
         labels=tuple(sorted(labels.items())),
         annotations=tuple(sorted((metadata.get("annotations") or {}).items())),
         share_process_namespace=bool(spec.get("shareProcessNamespace")),
         host_pid=bool(spec.get("hostPID")),
         host_ipc=bool(spec.get("hostIPC")),
     )
-
-
-def hostname_of(pod: JsonObject) -> str:
-    """The pod's host name, at most 63 characters (lifecycle.md §9.4)."""
-    name = pod["spec"].get("hostname") or pod["metadata"]["name"]
-    return str(name)[:63].rstrip("-.")
-
-
-def hosts_file(pod: JsonObject, setting: Setting) -> str:
-    """/etc/hosts; `%POD_IP%` stands for the pod's address.
-
-    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kubelet_pods.go: managedHostsFileContent
-    """
-    lines = [
-        "# Kubernetes-managed hosts file.",
-        "127.0.0.1\tlocalhost",
-        "::1\tlocalhost ip6-localhost ip6-loopback",
-        "fe00::0\tip6-localnet",
-        "fe00::0\tip6-mcastprefix",
-        "fe00::1\tip6-allnodes",
-        "fe00::2\tip6-allrouters",
-    ]
-    spec = pod["spec"]
-    if not spec.get("hostNetwork"):
-        name, subdomain = hostname_of(pod), spec.get("subdomain")
-        domain = f"{subdomain}.{pod['metadata'].get('namespace', '')}.svc.{setting.cluster_domain}"
-        lines.append(f"%POD_IP%\t{name}.{domain}\t{name}" if subdomain else f"%POD_IP%\t{name}")
-    aliases = spec.get("hostAliases") or ()
-    if aliases:
-        lines += ["", "# Entries added by HostAliases."]
-        lines += ["\t".join([a["ip"], *(a.get("hostnames") or ())]) for a in aliases]
-    return "\n".join(lines) + "\n"
-
-
-def resolv_conf(pod: JsonObject, setting: Setting) -> str:
-    """/etc/resolv.conf by the pod's DNS policy.
-
-    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/network/dns/dns.go: GetPodDNS, generateSearchesForDNSClusterFirst
-    """
-    spec = pod["spec"]
-    policy = spec.get("dnsPolicy") or "ClusterFirst"
-    cluster = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not spec.get("hostNetwork"))
-    config = spec.get("dnsConfig") or {}
-    servers, searches, options = [], [], []
-    if cluster:
-        domain = setting.cluster_domain
-        servers = [setting.cluster_dns]
-        searches = [f"{pod['metadata'].get('namespace', '')}.svc.{domain}", f"svc.{domain}", domain]
-        options = ["ndots:5"]
-    elif policy != "None":
-        if not config:
-            return setting.node_resolv_conf
-    servers = list(dict.fromkeys([*servers, *(config.get("nameservers") or ())]))
-    searches = list(dict.fromkeys([*searches, *(config.get("searches") or ())]))
-    options = _merged_options(options, config.get("options") or ())
-    lines = [f"search {' '.join(searches)}"] if searches else []
-    lines += [f"nameserver {server}" for server in servers]
-    lines += [f"options {' '.join(options)}"] if options else []
-    return "\n".join(lines) + "\n"
-
-
-def _merged_options(options: list[str], more: list[JsonObject] | tuple[JsonObject, ...]) -> list[str]:
-    merged = dict(option.partition(":")[::2] for option in options)
-    for option in more:
-        merged[option["name"]] = option.get("value") or ""
-    return [f"{name}:{value}" if value else name for name, value in merged.items()]
 
 
 # ------------------------------------------------------------------------------------------------ the container
@@ -192,15 +137,22 @@ def spec_of(pod: JsonObject, container: str) -> JsonObject:
     return {}
 
 
-def container_config(action: v.CreateContainer, subject: Subject, setting: Setting) -> r.ContainerConfig:
-    """Everything that the runtime needs to create the container. Raises ConfigError.
+def container_config(action: v.CreateContainer, subject: Subject, setting: Setting) -> r.ContainerConfig | ConfigError:
+    """Everything that the runtime needs to create the container.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/kuberuntime_container.go: generateContainerConfig
     """
     pod = subject.obj
-    spec, place = spec_of(pod, action.container), _place(subject, setting)
-    env = container_environment(spec, place, setting.reader)
-    security = security_config(pod, spec)
+    spec = spec_of(pod, action.container)
+    env = environment_of(pod, spec, lookups_of(subject, setting))
+    if isinstance(env, ConfigError):
+        return env
+    mounts = mounts_of(pod, spec, dict(env))
+    if isinstance(mounts, ConfigError):
+        return mounts
+    problem = why_not_as_root(pod, spec)
+    if problem is not None:
+        return problem
     metadata = pod["metadata"]
     return r.ContainerConfig(
         pod_namespace=metadata.get("namespace", ""),
@@ -210,34 +162,34 @@ def container_config(action: v.CreateContainer, subject: Subject, setting: Setti
         sandbox_id=action.sandbox_id,
         image=spec.get("image", ""),
         image_ref=action.image_ref,
-        command=tuple(expand(word, env) for word in spec.get("command") or ()),
-        args=tuple(expand(word, env) for word in spec.get("args") or ()),
-        env=tuple(env.items()),
+        command=expanded_all(spec.get("command") or (), env),
+        args=expanded_all(spec.get("args") or (), env),
+        env=env,
         working_dir=spec.get("workingDir") or "",
-        mounts=mounts_of(pod, spec, env),
+        mounts=mounts,
         termination_message_path=spec.get("terminationMessagePath") or "/dev/termination-log",
         termination_message_policy=spec.get("terminationMessagePolicy") or "File",
         tty=bool(spec.get("tty")),
         stdin=bool(spec.get("stdin")),
         stdin_once=bool(spec.get("stdinOnce")),
         resources=resources_of(spec),
-        security=security,
+        security=security_config(pod, spec),
         annotations=tuple(sorted((metadata.get("annotations") or {}).items())),
     )
 
 
-def mounts_of(pod: JsonObject, spec: JsonObject, env: Mapping[str, str]) -> tuple[r.Mount, ...]:
-    """The volume mounts, subPathExpr expanded. Raises ConfigError."""
+def mounts_of(pod: JsonObject, spec: JsonObject, env: Mapping[str, str]) -> tuple[r.Mount, ...] | ConfigError:
+    """The volume mounts, subPathExpr expanded."""
     known = {volume["name"] for volume in pod["spec"].get("volumes") or ()}
     found = []
     for mount in spec.get("volumeMounts") or ():
         if mount["name"] not in known:
-            raise ConfigError(f'cannot find volume "{mount["name"]}" to mount into container "{spec["name"]}"')
+            return ConfigError(f'cannot find volume "{mount["name"]}" to mount into container "{spec["name"]}"')
         sub_path = mount.get("subPath") or ""
         if mount.get("subPathExpr"):
-            sub_path = expand(mount["subPathExpr"], env)
+            sub_path = expanded(mount["subPathExpr"], env)
             if "$(" in sub_path:
-                raise ConfigError(f"missing value for {sub_path.partition('$(')[2].partition(')')[0]}")
+                return ConfigError(f"missing value for {sub_path.partition('$(')[2].partition(')')[0]}")
         found.append(r.Mount(mount["name"], mount["mountPath"], bool(mount.get("readOnly")), sub_path))
     return tuple(found)
 
@@ -260,26 +212,35 @@ def resources_of(spec: JsonObject) -> r.Resources:
     )
 
 
-def security_config(pod: JsonObject, spec: JsonObject) -> r.SecurityConfig:
-    """Who the container runs as: its own wishes over the pod's. Raises ConfigError.
+def why_not_as_root(pod: JsonObject, spec: JsonObject) -> ConfigError | None:
+    """What stands against the user when `runAsNonRoot` is asked for. Images here run as root unless told otherwise.
 
-    Source: k8s.io/kubernetes v1.34.4 pkg/securitycontext/util.go: DetermineEffectiveSecurityContext;
-            pkg/kubelet/kuberuntime/security_context_others.go: verifyRunAsNonRoot
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/security_context_others.go: verifyRunAsNonRoot
+    """
+    both = {**(pod["spec"].get("securityContext") or {}), **(spec.get("securityContext") or {})}
+    user, metadata = both.get("runAsUser"), pod["metadata"]
+    if not both.get("runAsNonRoot") or user not in (0, None):
+        return None
+    of_pod = f"{metadata['name']}_{metadata.get('namespace', '')}({metadata.get('uid', '')})"
+    where = f'(pod: "{of_pod}", container: {spec["name"]})'
+    if user == 0:
+        return ConfigError(f"container's runAsUser breaks non-root policy {where}")
+    return ConfigError(f"container has runAsNonRoot and image will run as root {where}")
+
+
+def security_config(pod: JsonObject, spec: JsonObject) -> r.SecurityConfig:
+    """Who the container runs as: its own wishes over the pod's.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/securitycontext/util.go: DetermineEffectiveSecurityContext
     """
     of_pod, own = pod["spec"].get("securityContext") or {}, spec.get("securityContext") or {}
     both = {**of_pod, **own}
-    user, metadata = both.get("runAsUser"), pod["metadata"]
-    if both.get("runAsNonRoot") and user in (0, None):
-        where = f'(pod: "{metadata["name"]}_{metadata.get("namespace", "")}({metadata.get("uid", "")})", container: {spec["name"]})'
-        if user == 0:
-            raise ConfigError(f"container's runAsUser breaks non-root policy {where}")
-        raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
     groups = [*(of_pod.get("supplementalGroups") or ())]
     if of_pod.get("fsGroup") is not None:
         groups.append(of_pod["fsGroup"])
     capabilities = own.get("capabilities") or {}
     return r.SecurityConfig(
-        run_as_user=user,
+        run_as_user=both.get("runAsUser"),
         run_as_group=both.get("runAsGroup"),
         run_as_non_root=bool(both.get("runAsNonRoot")),
         supplemental_groups=tuple(groups),
@@ -314,8 +275,10 @@ def _for_probe(handler: v.Handler, pod: JsonObject, container: str) -> v.Handler
     if isinstance(handler, v.ExecHandler):
         if not any("$" in word for word in handler.command):
             return handler
-        values = {e["name"]: e.get("value") or "" for e in spec_of(pod, container).get("env") or () if not e.get("valueFrom")}
-        return v.ExecHandler(tuple(expand(word, values) for word in handler.command))
+        values = {
+            e["name"]: e.get("value") or "" for e in spec_of(pod, container).get("env") or () if not e.get("valueFrom")
+        }
+        return v.ExecHandler(tuple(expanded(word, values) for word in handler.command))
     return _with_port(handler, pod, container)
 
 
