@@ -63,6 +63,7 @@ class Supervisor:
         self._ended: tuple[int, int] | None = None
         self._early_text: bytes | None = None
         self._status_read = -1
+        self._ran = True
         self._wakeup = os.pipe()
 
     # -------------------------------------------------------------------------------------------- start
@@ -76,7 +77,8 @@ class Supervisor:
         except OSError as exc:
             self._tell({"failed": exc.strerror or str(exc), "errno": exc.errno or 0})
             return
-        started_at = time.time_ns()
+        # A short command may have ended before its start was noticed.
+        started_at = min(time.time_ns(), self._ended[1]) if self._ended is not None else time.time_ns()
         self._write_file("started.json", {"pid": self._target, "supervisor": os.getpid(), "at": started_at})
         if self._config.get("persistent"):
             self._accept_adopters()
@@ -145,14 +147,33 @@ class Supervisor:
         ours.close()
         with open(info_read, "rb") as info:
             said = info.read()
-        if self._ended is not None:
+        if self._ended is None:
+            self._target = int(json.loads(said)["child-pid"])
+            self._target_fd = os.pidfd_open(self._target)
+            self._wait_executed()
+        if self._ended is not None and not self._command_ran():
             self._drain()
             raise OSError(errno.EINVAL, self._early_text.decode(errors="replace").strip() or "bubblewrap ended at once")
-        self._target = int(json.loads(said)["child-pid"])
-        self._target_fd = os.pidfd_open(self._target)
         early, self._early_text = self._early_text, None
         if early:
             self._output("stderr", early)
+
+    def _wait_executed(self) -> None:
+        """Wait the moment until the command has taken bubblewrap's place: only then exec finds the container's root."""
+        own = os.readlink(f"/proc/{self._pid}/exe")
+        while self._ended is None:
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{self._target}/exe") != own:
+                    return
+            self._turn(1)
+
+    def _command_ran(self) -> bool:
+        """Once bubblewrap has ended: whether its command was executed at all."""
+        if self._status_read >= 0:
+            with open(self._status_read, "rb") as status:
+                self._ran = b"exit-code" in status.read()
+            self._status_read = -1
+        return self._ran
 
     # -------------------------------------------------------------------------------------------- the loop
 
@@ -358,10 +379,8 @@ class Supervisor:
         self._drain()
         code, at = self._ended
         result: Message = {"code": code, "at": at}
-        if self._status_read >= 0:
-            with open(self._status_read, "rb") as status:
-                if b"exit-code" not in status.read():
-                    result["never_ran"] = True  # bubblewrap could not execute the command; its words are in the log
+        if not self._command_ran():
+            result["never_ran"] = True  # bubblewrap could not execute the command; its words are in the log
         self._write_file("exit.json", result)
         for attached in list(self._attached.values()):
             attached.flush_and_close()
