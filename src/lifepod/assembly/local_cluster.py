@@ -19,7 +19,6 @@ from typing import NamedTuple
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.asgi import AsgiApp
 from lifepod.apiserver.certificates import Credentials, mint_credentials
-from lifepod.apiserver.exchange import Response
 from lifepod.apiserver.server import Server, Tls, serve
 from lifepod.assembly.cluster import Cluster
 from lifepod.assembly.control_plane import Around, ControlPlane, control_plane
@@ -34,7 +33,7 @@ from lifepod.client.kubeconfig import rendered
 from lifepod.controller_manager.builtin import builtin_parts
 from lifepod.controller_manager.store_view import StoreView
 from lifepod.lifecycle.vocabulary import Because
-from lifepod.net.node_network import NodeNetwork
+from lifepod.net.node_network import NodeNetwork, cluster_dns_ip
 from lifepod.net.service_table import service_table
 from lifepod.node.agent import Agent
 from lifepod.runtime.process.runtime import ProcessRuntime
@@ -130,6 +129,7 @@ class LocalCluster:
                 self.cluster.references,
                 runtime.scheme,
                 self._mint,
+                cluster_dns=cluster_dns_ip(SERVICE_CIDR),
                 node_resolv_conf=resolv_conf(),
             )
             share = self._shared.add_node(settings.name, self.cluster.listener(settings.name), runtime)
@@ -191,7 +191,7 @@ class LocalCluster:
 
     def client(self) -> Client:
         """The administrator's way in without a socket."""
-        return Client(InProcess(AsgiApp(self.plane.app.site, Response(413, b"", "text/plain")), self.plane.token))
+        return Client(InProcess(AsgiApp(self.plane.app.site), self.plane.token))
 
     def kubeconfig(self, name: str) -> JsonObject:
         """A kubeconfig of this cluster under `name`."""
