@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from lifepod.api.objects import JsonObject
 from lifepod.api.writes import ApiError, Write
 from lifepod.lifecycle import PodMemory, new_memory, pod_from_json, step
+from lifepod.lifecycle.admission import refusal
 from lifepod.lifecycle.vocabulary import (
     Action,
     Because,
@@ -274,7 +275,11 @@ class Agent:
             refused = self._refusal(obj)
             entry = Entry(obj, pod_from_json(obj), new_memory(), report, refusal=refused, references=references)
         else:
+            is_echo = _is_echo(entry, obj)
             entry = entry._replace(obj=obj, pod=pod_from_json(obj, entry.pod))
+            if is_echo:
+                self._entries[uid] = entry
+                return
         self._entries[uid] = entry
         self._dirty[uid] = None
 
@@ -400,6 +405,20 @@ class Agent:
     def _set_timer(self, uid: str, at: datetime) -> None:
         self._number += 1
         heapq.heappush(self._timers, (at, self._number, uid))
+
+
+def _is_echo(entry: Entry, obj: JsonObject) -> bool:
+    """Whether a change is nothing but the status that the agent itself wrote, and the pod goes on living.
+
+    The very object comes back when the write was carried out in this process; then there is nothing to decide.
+    """
+    metadata = obj["metadata"]
+    return (
+        obj.get("status") is entry.memory.sent
+        and entry.memory.worker == "syncing"
+        and metadata.get("generation") == entry.obj["metadata"].get("generation")
+        and "deletionTimestamp" not in metadata
+    )
 
 
 def status_write(pod: JsonObject, status: JsonObject) -> Write:
