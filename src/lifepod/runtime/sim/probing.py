@@ -54,7 +54,7 @@ def asked_over_network(order: ProbeOrder, pod: SimPod, host: str) -> Probed:
     handler = order.handler
     match handler:
         case HttpGetHandler():
-            status = _http_status(pod, handler.port, handler.path)
+            status = http_status(pod, handler.port, handler.path)
             url = texts.url_of(handler, handler.host or host)
             if status is None:
                 return Probed(
@@ -62,11 +62,11 @@ def asked_over_network(order: ProbeOrder, pod: SimPod, host: str) -> Probed:
                 )
             return Probed("success", "") if 200 <= status < 400 else Probed("failure", texts.bad_status(status))
         case TcpHandler(port, other):
-            if _listens(pod, port):
+            if listens(pod, port):
                 return Probed("success", "")
             return Probed("failure", texts.connection_refused(other or host, port))
         case GrpcHandler(port, _):
-            if _listens(pod, port):
+            if listens(pod, port):
                 return Probed("success", "service healthy")
             return Probed("failure", texts.grpc_not_reached(host, port, order.timeout_seconds))
         case ExecHandler() | SleepHandler():
@@ -75,7 +75,7 @@ def asked_over_network(order: ProbeOrder, pod: SimPod, host: str) -> Probed:
 
 def http_hook(handler: HttpGetHandler, pod: SimPod, host: str) -> Outcome:
     """How an HTTP hook ends: any answer is good."""
-    if _http_status(pod, handler.port, handler.path) is not None:
+    if http_status(pod, handler.port, handler.path) is not None:
         return Done()
     host = handler.host or host
     refused = texts.connection_refused(host, handler.port)
@@ -86,11 +86,12 @@ def _running(pod: SimPod) -> list[SimContainer]:
     return [c for c in pod.containers if c.state == "running" and c.process is not None]
 
 
-def _listens(pod: SimPod, port: int | str) -> bool:
+def listens(pod: SimPod, port: int | str) -> bool:
+    """Whether somebody accepts connections at a port of the pod."""
     return any(p.port == port for c in _running(pod) if c.process for p in c.process.ports())
 
 
-def _http_status(pod: SimPod, port: int | str, path: str) -> int | None:
+def http_status(pod: SimPod, port: int | str, path: str) -> int | None:
     """The status that whoever listens on `port` answers with; None: nobody does."""
     for container in _running(pod):
         process = container.process

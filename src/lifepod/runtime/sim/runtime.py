@@ -7,7 +7,7 @@ one `SimPod` value a pod, so that it is copied in a moment. How processes run is
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from itertools import count
 from typing import NamedTuple, assert_never
@@ -99,6 +99,9 @@ class SimRuntime:
         self._wakes: dict[str, datetime] = {}
         self._number = count(1)
         self._addresses = 0
+        self._followers: dict[str, list[Callable[[], None]]] = {}
+        self.epoch = 0
+        """Counts restores: streams of an earlier epoch have ended."""
 
     # -------------------------------------------------------------------------------- Runtime
 
@@ -147,8 +150,18 @@ class SimRuntime:
         self._timers, self._inbox = [], list(state.inbox)
         self._wakes = {}
         self._number, self._addresses = count(state.number), state.addresses
+        self._end_streams()
         for uid, pod in self._pods.items():
             self._set_timer(uid, processes.next_wake(pod))
+
+    def _end_streams(self) -> None:
+        """Whoever follows a log or a process of before is let go."""
+        self.epoch += 1
+        ended, self.streams = self.streams, {}
+        for ends in ended.values():
+            ends.ended(137)
+        for tell in [tell for followers in self._followers.values() for tell in followers]:
+            tell()
 
     # -------------------------------------------------------------------------------- faults and streams
 
@@ -183,6 +196,17 @@ class SimRuntime:
         self._put(pod._replace(execs=(*pod.execs, SimExec(number, container_id, None, process))), now)
         return number
 
+    def follow(self, uid: str, tell: Callable[[], None]) -> None:
+        """Call `tell` each time something of the pod may have moved on: a line written, a process ended."""
+        self._followers.setdefault(uid, []).append(tell)
+
+    def unfollow(self, uid: str, tell: Callable[[], None]) -> None:
+        """Call it no longer."""
+        followers = self._followers.get(uid, [])
+        followers.remove(tell)
+        if not followers:
+            self._followers.pop(uid, None)
+
     # -------------------------------------------------------------------------------- putting back
 
     def _put(self, pod: SimPod, now: datetime) -> None:
@@ -199,6 +223,8 @@ class SimRuntime:
             told = self._reported.get(uid)
             self._reported[uid] = report
             self._set_timer(uid, processes.next_wake(pod))
+        for tell in self._followers.get(uid, ()):
+            tell()
         if told != report and (told is not None or report != RuntimeReport()):
             self._listener.on_report(uid, report)
 
