@@ -133,7 +133,7 @@ def test_a_container_killed_for_want_of_memory_is_restarted() -> None:
 
 
 def test_settled_pods_cost_no_timers() -> None:
-    sim = started(manifest(), settings=SimSettings(heartbeat=None))
+    sim = started(manifest(script="sleep infinity"), 60, SimSettings(heartbeat=None))
     agent, runtime = sim.cluster.agent("node1"), sim.cluster.runtime("node1")
     assert agent is not None
     assert isinstance(runtime, SimRuntime)
