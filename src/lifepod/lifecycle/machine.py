@@ -540,6 +540,8 @@ def _sync_moments(d: Draft) -> list[datetime]:
         else:
             moments += [at for at in (d.sync_at, _deadline(d)) if at is not None]
         return moments
+    if d.retry_at is not None and d.retry_at > d.now:
+        moments.append(d.retry_at)
     task = d.sync.tasks[0] if d.sync.tasks else None
     if isinstance(task, VolumesTask) and not task.begun and d.mount_retry_at is not None:
         moments.append(d.mount_retry_at)

@@ -162,7 +162,8 @@ def stop_sandboxes(d: Draft) -> bool:
     for s in d.report.sandboxes:
         if s.state == "ready":
             left = True
-            if not d.is_under_way("stopSandbox", s.id):
+            is_held_back = d.retry_at is not None and d.now < d.retry_at
+            if not is_held_back and not d.is_under_way("stopSandbox", s.id):
                 d.actions.append(StopSandbox(d.next_number("stopSandbox", target=s.id), s.id))
     return left
 
