@@ -99,7 +99,7 @@ class Agent:
     ) -> None:
         self.node = settings.name
         self.name = f"node/{settings.name}"
-        self.interests = (Interest("pods", settings.name),)
+        self.interests: tuple[Interest, ...] = (Interest("pods", settings.name),)
         self.settings, self.skew = settings, skew
         self._reader, self._references, self._heartbeat = reader, references, heartbeat
         names = node_names(settings.name, cluster_dns, node_resolv_conf)
