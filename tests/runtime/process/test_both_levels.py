@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -257,8 +258,8 @@ def test_probes_and_hooks_reach_the_container(on_level):
         log = node.runtime.log("u1", container, LogOptions(follow=True))
         port = int(await anext(log))
 
-        async def probe(handler, timeout=5):
-            return await node.do(ProbeOrder(container, "readiness", handler, timeout))
+        async def probe(handler, seconds=5):
+            return await node.do(ProbeOrder(container, "readiness", handler, seconds))
 
         assert await probe(TcpHandler(port)) == Probed("success")
         assert await probe(HttpGetHandler(port, "/ok")) == Probed("success", "kube-probe/1.34")
@@ -359,8 +360,7 @@ def test_a_supervisor_that_is_killed_takes_its_container_along_and_is_reported(o
     async def story(node):
         container = await node.start(await node.pod(), "sleep", "60")
         record = node.runtime._pods["u1"].containers[container]
-        with open(os.path.join(record.folder, "started.json")) as file:
-            supervisor = json.load(file)["supervisor"]
+        supervisor = json.loads(Path(record.folder, "started.json").read_text())["supervisor"]
         os.kill(supervisor, signal.SIGKILL)
         report = await node.exited(container)
         assert (report.exit_code, report.reason) == (255, "Unknown")

@@ -24,8 +24,10 @@ class ContainerLink:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._has_ended = False
-        self._wrote = asyncio.Event()
-        self._followers = 0
+        self._is_followed = False
+        self._log_waiters: set[asyncio.Future[None]] = set()
+        self.log_version = 0
+        """Grows with every notice that the log grew; to be noted before reading the log."""
         self.started: asyncio.Future[Message] = self._loop.create_future()
         sock.setblocking(False)
         self._loop.add_reader(sock.fileno(), self._hear)
@@ -47,16 +49,25 @@ class ContainerLink:
         theirs.close()
         return ours
 
-    async def log_grew(self) -> None:
-        """Wait until the log has grown since the last call, or the container has ended."""
-        self._followers += 1
-        if self._followers == 1:
-            self._send({"follow": True})
+    async def log_grew(self, seen_version: int) -> None:
+        """Wait until the log has grown since `log_version` was `seen_version`, or the container has ended."""
+        if not self._is_followed:
+            self._is_followed = True
+            self._send({"follow": True})  # answered by a first notice: something may have been written before
+        if self.log_version != seen_version or self._has_ended:
+            return
+        grown: asyncio.Future[None] = self._loop.create_future()
+        self._log_waiters.add(grown)
         try:
-            await self._wrote.wait()
-            self._wrote.clear()
+            await grown
         finally:
-            self._followers -= 1
+            self._log_waiters.discard(grown)
+
+    def _note_growth(self) -> None:
+        self.log_version += 1
+        for waiter in self._log_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _send(self, message: Message, fds: tuple[int, ...] = ()) -> None:
         if self._has_ended:
@@ -79,7 +90,7 @@ class ContainerLink:
                     self._loop.remove_reader(self._sock.fileno())
                 return
             if "wrote" in message:
-                self._wrote.set()
+                self._note_growth()
             elif not self.started.done():
                 self.started.set_result(message)
 
@@ -96,7 +107,7 @@ class ContainerLink:
         if self._has_ended:
             return
         self._has_ended = True
-        self._wrote.set()
+        self._note_growth()
         if not self.started.done():
             self.started.set_result({"failed": "its supervisor ended unexpectedly", "errno": 0})
         if not self._loop.is_closed():

@@ -250,7 +250,8 @@ async def read_log(container: ContainerRecord, options: LogOptions) -> AsyncIter
         file.seek(0 if options.tail_lines is None else find_tail_start(file, options.tail_lines))
         while True:
             # Asked before reading: what is written in between is read in the next round.
-            ended = container.state == "exited"
+            ended = container.state == "exited" or (container.link is not None and container.link.has_ended)
+            version = container.link.log_version if container.link is not None else 0
             chunk = b""
             for entry in read_entries(file):
                 chunk += selection.take(entry)
@@ -264,6 +265,6 @@ async def read_log(container: ContainerRecord, options: LogOptions) -> AsyncIter
             if selection.is_full or not options.follow or ended:
                 return
             if container.link is not None:
-                await container.link.log_grew()
+                await container.link.log_grew(version)
             else:
                 return

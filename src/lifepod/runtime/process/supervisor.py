@@ -318,7 +318,8 @@ class Supervisor:
             attached = _Attached(self, socket.socket(fileno=fds[0]), bool(message["stdin"]))
             self._attached[attached.fileno] = attached
         elif "follow" in message:
-            (self._followers.add if message["follow"] else self._followers.discard)(control.fileno())
+            self._followers.add(control.fileno())
+            self._tell_one(control, {"wrote": 1})
 
     def _lost(self, control: socket.socket) -> None:
         self._unwatch(control.fileno())
