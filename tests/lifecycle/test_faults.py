@@ -110,3 +110,14 @@ def test_a_static_pod_is_known_by_its_annotation() -> None:
     assert not pod_from_json(obj).is_static
     obj["metadata"]["annotations"] = {"kubernetes.io/config.source": "file"}
     assert pod_from_json(obj).is_static
+
+
+def test_containers_of_a_pod_that_nobody_knows_any_more_are_stopped() -> None:
+    """The agent was restarted after the object had gone."""
+    world = World(pod_json({"terminationGracePeriodSeconds": 60, "containers": [container()]}))
+    world.run(5)
+    world.obj = None
+    world.restart_agent()
+    world.run(20)
+    assert [a.grace_seconds for _, a in world.actions if isinstance(a, StopContainer)] == [2]
+    assert world.finished

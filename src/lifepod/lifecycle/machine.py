@@ -21,11 +21,13 @@ from lifepod.lifecycle.pod_worker import deadline_at, stop_cause
 from lifepod.lifecycle.sync_plan import cut_short, new_sync, remove_container, run_tasks, stop_sandboxes, take_sync_end
 from lifepod.lifecycle.termination import effective_grace, terminated_for_good
 from lifepod.lifecycle.vocabulary import (
+    ContainerSpec,
     DeletePod,
     Ended,
     Event,
     Failed,
     Pod,
+    PodSpec,
     Probed,
     RemoveSandbox,
     RunProbe,
@@ -50,6 +52,8 @@ def step(memory: PodMemory, seen: Seen, now: datetime) -> Step:
     """Decide what happens to one pod next. Pure: equal arguments give equal results, and none is changed."""
     if _is_settled(memory, seen, now):
         return Step(memory, None, (), (), memory.wake_at)
+    if seen.pod is None and memory.pod is None and (seen.report.containers or seen.report.sandboxes):
+        memory = memory._replace(pod=_orphan(seen))
     if memory.worker == "finished" or (seen.pod is None and memory.pod is None):
         return Step(memory._replace(worker="finished", wake_at=None), None, (), (), None, finished=True)
     d = Draft(memory, seen, now)
@@ -68,6 +72,16 @@ def step(memory: PodMemory, seen: Seen, now: datetime) -> Step:
     _repeat_lost_status(d)
     _resend_later(d)
     return d.step(_wake_at(d))
+
+
+def _orphan(seen: Seen) -> Pod:
+    """What stands for a pod that nobody knows any more but whose containers are here: they are stopped with 1 s of grace.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kubelet.go: SyncTerminatingRuntimePod
+    """
+    names = dict.fromkeys(c.name for c in reversed(seen.report.containers))
+    containers = tuple(ContainerSpec(name, "regular", "") for name in names)
+    return Pod("", "", "", 0, PodSpec("Never", containers, termination_grace_period_seconds=1), None, {})
 
 
 def _is_settled(memory: PodMemory, seen: Seen, now: datetime) -> bool:
