@@ -50,9 +50,9 @@ class Hooks(Protocol):
 
 
 class ExtraPath(Protocol):
-    """Answers paths of other parts (`/openid/v1/jwks`); None when the path is not theirs."""
+    """Answers paths of other parts (`/openid/v1/jwks`), whatever the method; None when the path is not theirs."""
 
-    def __call__(self, request: Request) -> Response | None: ...
+    def __call__(self, request: Request) -> Answer | None: ...
 
 
 class App:
@@ -148,7 +148,10 @@ class App:
         if not is_public(request.path) and not self._authorize(user, Attributes(verb, path=request.path)):
             raise forbidden_path(user.name, verb, request.path)
         response = self._no_resource(request, request.path.rstrip("/") or "/")
-        return response if response is not None else _NOT_FOUND
+        if response is not None:
+            return response
+        extra = next((found for each in self._extra_paths if (found := each(request)) is not None), None)
+        return extra if extra is not None else _NOT_FOUND
 
     def _no_resource(self, request: Request, path: str) -> Response | None:
         root = path.split("/", 2)[1]
@@ -164,7 +167,7 @@ class App:
             case "":
                 response = self._index()
             case _:
-                response = next((found for extra in self._extra_paths if (found := extra(request)) is not None), None)
+                response = None
         if response is None:
             return None
         if request.method not in ("GET", "HEAD"):

@@ -48,16 +48,21 @@ class Credentials(NamedTuple):
 
 
 def mint_credentials(
-    now: datetime, service_address: str = "10.96.0.1", addresses: tuple[str, ...] = (), seed: bytes | None = None
+    now: datetime,
+    service_address: str = "10.96.0.1",
+    addresses: tuple[str, ...] = (),
+    seed: bytes | None = None,
+    ca_from: datetime | None = None,
 ) -> Credentials:
     """A fresh CA and what it signs, valid from a day before `now`.
 
     `addresses` are IPs or names beside the usual ones that the server is reached by. With a `seed` the keys are derived from
-    it, for clusters that must come out the same each time; such keys protect nothing.
+    it, for clusters that must come out the same each time; such keys protect nothing. `ca_from`: the CA's own first day, when
+    its bytes must not depend on `now`.
     """
     new_key = _key_source(seed)
     ca_key, server_key, admin_key = new_key("ca"), new_key("server"), new_key("admin")
-    ca = _ca_certificate(ca_key, now, seed)
+    ca = _ca_certificate(ca_key, ca_from or now, seed)
     names = (*SERVER_NAMES, "127.0.0.1", "::1", service_address, *addresses)
     server = _issue(ca, ca_key, server_key, ("lifepod", ()), now, names, seed)
     admin = _issue(ca, ca_key, admin_key, (ADMIN_NAME, (ADMIN_GROUP,)), now, (), seed)

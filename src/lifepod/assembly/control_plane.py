@@ -11,7 +11,7 @@ from lifepod.api.builtin import builtin_kinds
 from lifepod.api.kinds import KindRegistry
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.api import Api, Settings
-from lifepod.apiserver.app import App, Hooks
+from lifepod.apiserver.app import App, ExtraPath, Hooks
 from lifepod.apiserver.auth import ADMIN, Authenticator
 from lifepod.apiserver.bootstrap import bootstrap
 from lifepod.apiserver.certificates import Credentials
@@ -24,7 +24,7 @@ from lifepod.store import Store
 
 
 class ControlPlane(NamedTuple):
-    """`app.site` answers requests, from a socket or without one; `token` is the administrator's."""
+    """`app.site` answers requests, from a socket or without one; `token` is the administrator's; `resources` knows the watches."""
 
     store: Store
     api: Api
@@ -32,6 +32,7 @@ class ControlPlane(NamedTuple):
     tokens: ServiceAccountTokens
     credentials: Credentials
     token: str
+    resources: ResourceRequests
 
 
 class Around(NamedTuple):
@@ -44,6 +45,7 @@ class Around(NamedTuple):
     lock: AbstractContextManager[object] = nullcontext()
     durable: Callable[[int], Awaitable[None] | None] = lambda revision: None
     hooks: Hooks | None = None
+    extra_paths: tuple[ExtraPath, ...] = ()
 
 
 def control_plane(
@@ -73,5 +75,7 @@ def control_plane(
         verify=tokens.user_of,
     )
     authenticator = Authenticator({token: ADMIN}, tokens.user_of)
-    app = App(api.kinds, ResourceRequests(seams), authenticator, hooks=around.hooks, extra_paths=(tokens.answer,))
-    return ControlPlane(store, api, app, tokens, credentials, token)
+    resources = ResourceRequests(seams)
+    extra_paths = (tokens.answer, *around.extra_paths)
+    app = App(api.kinds, resources, authenticator, hooks=around.hooks, extra_paths=extra_paths)
+    return ControlPlane(store, api, app, tokens, credentials, token, resources)

@@ -1,28 +1,38 @@
-"""A whole cluster in virtual time: store, API, control plane and nodes of scripted containers, put together.
+"""A whole cluster in virtual time: API, control plane and nodes of scripted containers, put together.
 
 Everything random comes from one seed, everything timed from one clock; `SimulatedCluster.fork` gives a second cluster that goes
-its own way from here.
+its own way from here. Requests are answered by `site`, with or without a socket before it (`virtual_server.py`), so that there
+is one API and not two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
-from lifepod.api.builtin import builtin_kinds
-from lifepod.api.kinds import KindRegistry
+import orjson
+
 from lifepod.api.objects import JsonObject
-from lifepod.apiserver.api import Api
-from lifepod.apiserver.bootstrap import bootstrap
+from lifepod.api.writes import ApiError
+from lifepod.apiserver.app import Hooks
+from lifepod.apiserver.certificates import Credentials, mint_credentials
+from lifepod.apiserver.exchange import Answer, Request, Response
 from lifepod.assembly.cluster import Cluster, ClusterState
+from lifepod.assembly.control_plane import Around, control_plane
 from lifepod.controller_manager.builtin import builtin_parts
 from lifepod.controller_manager.store_view import StoreView
 from lifepod.node.agent import Agent
 from lifepod.node.node_status import NodeSettings
+from lifepod.runtime.base import NodeStreams
 from lifepod.runtime.sim import Program, SimRuntime, service_names
+from lifepod.runtime.sim.streams import SimStreams
 from lifepod.simulation.loop import START, SeededIds, VirtualClock, VirtualLoop
-from lifepod.store import Store
+
+CREDENTIALS_SEED = b"lifepod virtual cluster"
+"""All virtual clusters have the same CA, so that equal runs are equal to the byte. It protects nothing, nor need it."""
 
 
 class SimSettings(NamedTuple):
@@ -35,18 +45,57 @@ class SimSettings(NamedTuple):
     heartbeat: timedelta | None = timedelta(seconds=10)
 
 
-class SimulatedCluster:
-    """A cluster, its clock and the loop that drives both."""
+@cache
+def virtual_credentials() -> Credentials:
+    """Whom service account tokens and root certificates name."""
+    return mint_credentials(START, seed=CREDENTIALS_SEED)
 
-    def __init__(self, settings: SimSettings | None = None) -> None:
+
+class HookList:
+    """Tells several `Hooks` of each request."""
+
+    def __init__(self) -> None:
+        self.each: list[Hooks] = []
+
+    def began(self, number: int, request: Request) -> None:
+        for hooks in self.each:
+            hooks.began(number, request)
+
+    def ended(self, number: int, status: int) -> None:
+        for hooks in self.each:
+            hooks.ended(number, status)
+
+
+class SimulatedCluster:
+    """A cluster, its clock and the loop that drives both.
+
+    `lock` is held around each look at the API when several threads share the cluster. `site` answers HTTP requests; whoever
+    wants to get in between (faults) puts a site of its own in its place. Hooks appended to `hooks` hear of every request.
+    """
+
+    def __init__(self, settings: SimSettings | None = None, lock: AbstractContextManager[object] | None = None) -> None:
         self.settings = settings or SimSettings()
+        self.lock: AbstractContextManager[object] = lock if lock is not None else nullcontext()
         self.clock = VirtualClock(self.settings.start)
         self.ids = SeededIds(self.settings.seed)
-        self.store = Store()
-        self.api = Api(self.store, KindRegistry(builtin_kinds()), self.ids)
+        self._hooks = HookList()
+        self.hooks = self._hooks.each
+        self._streams: dict[str, NodeStreams] = {}
+        self._extra: list[Callable[[Request], Answer | None]] = []
+        around = Around(
+            self.clock.now,
+            self.ids,
+            self._streams.get,
+            on_written=self._on_written,
+            lock=self.lock,
+            hooks=self._hooks,
+            extra_paths=(self._extra_path,),
+        )
+        self.plane = control_plane(around, virtual_credentials())
+        self.store, self.api = self.plane.store, self.plane.api
+        self.site = self.plane.app.site
         self.cluster = Cluster(self.api)
         self.loop = VirtualLoop(self.cluster, self.clock)
-        bootstrap(self.api, self.clock.now())
         view = StoreView(self.store, self.api.kinds)
         for part in builtin_parts(view, self.ids, self.api.settings.root_ca):
             self.cluster.add_part(part)
@@ -55,7 +104,7 @@ class SimulatedCluster:
         self.loop.settle()
 
     def _add_node(self, node: NodeSettings, number: int) -> None:
-        agent = Agent(node, self.cluster, self.cluster.references, heartbeat=self.settings.heartbeat)
+        agent = Agent(node, self.cluster, self.cluster.references, mint=self._mint, heartbeat=self.settings.heartbeat)
         runtime = SimRuntime(
             node.name,
             self.cluster.listener(node.name),
@@ -66,6 +115,54 @@ class SimulatedCluster:
             programs=self.settings.programs,
         )
         self.cluster.add_node(agent, runtime)
+        self._streams[node.name] = SimStreams(runtime, self.clock.now, self.lock, lambda: self._poke(runtime.name))
+
+    def _mint(self, pod: JsonObject, audience: str, seconds: int) -> str:
+        meta, spec = pod["metadata"], pod["spec"]
+        account = self.store.get("serviceaccounts", meta["namespace"], spec.get("serviceAccountName", "default"))
+        if account is None:
+            return ""
+        audiences = (audience or self.api.settings.issuer,)
+        return self.plane.tokens.issue(account, audiences, seconds, self.ids.uid(), pod)[0]
+
+    # ------------------------------------------------------------------------------------------------ requests
+
+    def request(
+        self, method: str, path: str, body: JsonObject | None = None, content_type: str = "application/json"
+    ) -> JsonObject:
+        """The administrator's request, past whatever stands before `site`. Raises ApiError."""
+        target, _, query = path.partition("?")
+        headers = {"authorization": f"Bearer {self.plane.token}", "content-type": content_type}
+        data = orjson.dumps(body) if body is not None else b""
+        answer = self.plane.app.site(Request(method, target, query, headers, data))
+        assert isinstance(answer, Response), f"{method} {path} is not answered at once"
+        content: JsonObject = orjson.loads(answer.body)
+        if answer.status >= 300:
+            raise ApiError(content)
+        return content
+
+    def add_path(self, answer: Callable[[Request], Answer | None]) -> None:
+        """Have `answer` asked about paths that are no resource's."""
+        self._extra.append(answer)
+
+    def streams(self, node: str) -> NodeStreams | None:
+        """A node's logs, processes and ports."""
+        return self._streams.get(node)
+
+    def _extra_path(self, request: Request) -> Answer | None:
+        return next((found for each in self._extra if (found := each(request)) is not None), None)
+
+    def _on_written(self) -> None:
+        """A client wrote: what that leads to at this moment happens before it is answered."""
+        with self.lock:
+            self.loop.settle()
+
+    def _poke(self, part: str) -> None:
+        with self.lock:
+            self.cluster.poke(part)
+            self.loop.settle()
+
+    # ------------------------------------------------------------------------------------------------ time
 
     def get(self, resource: str, name: str, namespace: str = "default") -> JsonObject | None:
         """One object as it is now."""
@@ -79,18 +176,21 @@ class SimulatedCluster:
         """Let exactly `delta` pass."""
         self.loop.advance(delta)
 
+    # ------------------------------------------------------------------------------------------------ copies
+
     def snapshot(self) -> ClusterState:
         """The whole state as a value."""
         return self.cluster.snapshot()
 
     def restore(self, state: ClusterState) -> None:
-        """Be again as at the moment of the snapshot."""
+        """Be again as at the moment of the snapshot; open watches end with 410."""
         self.cluster.restore(state)
         if state.now is not None:
             self.clock.restore(state.now)
+        self.plane.resources.hub.restored()
 
-    def fork(self) -> SimulatedCluster:
+    def fork(self, lock: AbstractContextManager[object] | None = None) -> SimulatedCluster:
         """A second cluster with the same state and a life of its own."""
-        other = SimulatedCluster(self.settings)
+        other = SimulatedCluster(self.settings, lock)
         other.restore(self.snapshot())
         return other
