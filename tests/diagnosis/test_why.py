@@ -66,7 +66,7 @@ def test_a_crash_loop_names_the_exit_code_and_the_moment_of_the_next_start():
     assert finding.cause == 'It ends with exit code 3, 4 times restarted; it left the message "no config".'
     assert finding.at == datetime(2025, 1, 1, 0, 1, 45, tzinfo=UTC)
     assert "wait doubles" in finding.happens
-    assert finding.remedy == ("kubectl logs p -c c --previous",)
+    assert finding.remedy == ("kubectl logs p -c c",)
 
 
 def test_what_the_core_noted_counts_more_than_the_message():

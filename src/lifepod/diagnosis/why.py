@@ -318,7 +318,7 @@ def _crash_remedy(picture: Picture, status: JsonObject, ended: JsonObject) -> tu
     if ended.get("reason") == "StartError":
         return ("Check `command:`; the file must exist in the image and be executable.",)
     last = dict(picture.last_lines).get(status["name"])
-    logs = f"kubectl logs {meta['name']} -c {status['name']} --previous"
+    logs = f"kubectl logs {meta['name']} -c {status['name']}"
     return (f"{logs}   (last line: {last})" if last else logs,)
 
 

@@ -97,11 +97,12 @@ def _pod_details(pod: JsonObject, findings: tuple[Finding, ...], now: datetime) 
         marks.append(f"{kind}  ", style="" if value == "True" else _DIM)
     lines.append(marks)
     by_subject = {f.subject: f for f in findings}
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="ellipsis", no_wrap=True)
-    for status in container_statuses(pod):
+    statuses = container_statuses(pod)
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(no_wrap=True, min_width=4 + max((len(s["name"]) for s in statuses), default=0))
+    grid.add_column(no_wrap=True, min_width=max((len(state_words(s)) for s in statuses), default=0))
+    grid.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
+    for status in statuses:
         words = state_words(status)
         grid.add_row(
             Text(f"    {status['name']}"),

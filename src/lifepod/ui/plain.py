@@ -35,8 +35,9 @@ def finding_lines(finding: Finding, now: datetime) -> list[str]:
     lines = [f"{subject}{finding.cause}"]
     lines += [f"  {text}" for text in finding.evidence]
     if finding.happens:
+        first, semicolon, more = finding.happens.rstrip(".").partition(";")
         when = f" in {duration((finding.at - now).total_seconds())}" if finding.at and finding.at > now else ""
-        lines.append(f"  next: {finding.happens.rstrip('.')}{when}.")
+        lines.append(f"  next: {first}{when}{semicolon}{more}.")
     lines += [f"  do: {text}" for text in finding.remedy]
     return lines
 
