@@ -22,6 +22,7 @@ from lifepod.apiserver.certificates import Credentials, mint_credentials
 from lifepod.apiserver.server import Server, Tls, serve
 from lifepod.assembly.cluster import Cluster
 from lifepod.assembly.control_plane import Around, ControlPlane, control_plane
+from lifepod.assembly.decision_pages import DecisionPages
 from lifepod.assembly.errors import StartError
 from lifepod.assembly.real_time import RandomIds, RealClock, RealDriver
 from lifepod.assembly.shared_runtime import SharedRuntime
@@ -91,7 +92,10 @@ class LocalCluster:
         if self._data is not None:
             self.kept = self._data.attach(store)
         durable = self._data.durable if self._data else lambda revision: None
-        around = Around(self.clock.now, self._ids, self._shared.streams_for, self._wake, durable=durable)
+        pages = (DecisionPages(self.decisions),)
+        around = Around(
+            self.clock.now, self._ids, self._shared.streams_for, self._wake, durable=durable, extra_paths=pages
+        )
         self.plane = control_plane(around, credentials, store)
         self.cluster = Cluster(self.plane.api, self._wake, lambda name, problem: _report(problem))
         self._driver = RealDriver(self.cluster, self.clock.now, _report)
