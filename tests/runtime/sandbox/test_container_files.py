@@ -26,7 +26,7 @@ def test_volumes_are_shared_updated_and_read_only_as_asked(on_sandbox):
         script = "cat /etc/deep/data/f /cache/f /var/run/secrets/x/a/b; touch /var/run/secrets/x/c 2>/dev/null || echo ro; touch /sub/s"
         assert await node.run(sandbox, "sh", "-c", script, mounts=mounts) == (
             0,
-            b"hi\nm\noneero\n".replace(b"oneero", b"onero"),
+            b"hi\nm\nonero\n",
         )
         await node.made(SetUpVolumes((files._replace(files=(FileContent("n", b"two", 0o600),)),)))
         assert await node.run(sandbox, "ls", "/var/run/secrets/x", mounts=mounts) == (0, b"n\n")
@@ -44,7 +44,6 @@ def test_a_container_has_its_own_identity_and_a_writable_layer_that_ends_with_it
             "hostname; cat /etc/hostname; echo $$; id -u; touch /usr/mine /mine; ls /etc/resolv.conf; grep web /etc/hosts",
         )
         assert (code, output.splitlines()[:4]) == (0, [b"web", b"web", b"1", b"0"])
-        assert not os.path.exists("/usr/mine")
         assert (await node.run(sandbox, "test", "-e", "/mine"))[0] == 1
         read_only = SecurityConfig(run_as_user=1000, read_only_root=True)
         code, output = await node.run(
@@ -53,3 +52,4 @@ def test_a_container_has_its_own_identity_and_a_writable_layer_that_ends_with_it
         assert output == b"1000\nrefused\n"
 
     on_sandbox(story)
+    assert not os.path.exists("/usr/mine")
