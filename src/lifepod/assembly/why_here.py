@@ -146,7 +146,7 @@ def _tell(picture: Picture, findings: tuple[Finding, ...], options: WhyOptions) 
             click.echo(f"  {line}")
     if picture.decisions:
         click.echo("  decided by:")
-        for because in picture.decisions[-3:]:
+        for because in tuple(dict.fromkeys(picture.decisions[::-1]))[:3]:
             facts = ", ".join(f"{name} {text}" for name, text in because.facts)
             click.echo(
                 f"    {because.rule}{f' ({because.subject})' if because.subject else ''}: {because.verdict}{f' — {facts}' if facts else ''}"
