@@ -33,6 +33,10 @@ from lifepod.runtime.process.node_client import NodeProcessFailed
 from lifepod.ui.screens import BoardScreen, JsonScreen, PlainScreen
 
 
+class NoRuntime(StartError):
+    """The default runtime does not work here, and nobody chose another."""
+
+
 class RunOptions(NamedTuple):
     """What the command line said. `output`: board, plain or json."""
 
@@ -62,7 +66,7 @@ async def run(options: RunOptions) -> int:
             return await _run_at(venue, manifests, options, stop)
     except LifepodError as exc:
         _complain(f"lifepod run: {exc}")
-        return 1
+        return BAD_INPUT if isinstance(exc, NoRuntime) else 1
 
 
 async def _run_at(venue: Venue, manifests: list[Manifest], options: RunOptions, stop: asyncio.Event) -> int:
@@ -112,13 +116,8 @@ async def _venue(options: RunOptions) -> AsyncIterator[Venue]:
         async with _elsewhere(options) as venue:
             yield venue
         return
-    runtime = options.runtime or _chosen_runtime(options)
-    cluster = LocalCluster(LocalOptions(runtime))
+    cluster, runtime = await _started_cluster(options)
     try:
-        try:
-            await cluster.start()
-        except NodeProcessFailed as exc:
-            raise StartError(no_sandbox(str(exc))) from exc
         with tempfile.TemporaryDirectory(prefix="lifepod-run-") as folder:
             path = Path(folder) / "kubeconfig"
             kubeconfig.write(path, cluster.kubeconfig("lifepod-run"))
@@ -143,21 +142,30 @@ def _images_note(runtime: str) -> str:
     return f"images: none are pulled; containers run this machine's own files{' in a sandbox' if runtime == 'sandbox' else ''} (mode `host`)"
 
 
-def _chosen_runtime(options: RunOptions) -> str:
+async def _started_cluster(options: RunOptions) -> tuple[LocalCluster, str]:
     """The sandbox; where there is none, a terminal is asked once, and anything else is told the line to add."""
-    from lifepod.runtime.levels import sandbox_problem
+    runtime = options.runtime or "sandbox"
+    while True:
+        cluster = LocalCluster(LocalOptions(runtime))
+        try:
+            await cluster.start()
+        except BaseException as exc:
+            await cluster.stop()
+            if not isinstance(exc, NodeProcessFailed):
+                raise
+            if options.runtime or runtime == "host":
+                raise StartError(str(exc)) from exc
+            if not _agrees_to_host(str(exc)):
+                raise NoRuntime(no_sandbox(str(exc))) from exc
+            runtime = "host"
+        else:
+            return cluster, runtime
 
-    problem = sandbox_problem()
-    if not problem:
-        return "sandbox"
-    if (
-        sys.stdin.isatty()
-        and sys.stdout.isatty()
-        and click.confirm(f"{problem}\nRun the containers as plain processes of yours instead (--runtime host)?")
-    ):
-        return "host"
-    _complain(no_sandbox(problem))
-    sys.exit(BAD_INPUT)
+
+def _agrees_to_host(problem: str) -> bool:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return click.confirm(f"{problem}\nRun the containers as plain processes of yours instead (--runtime host)?")
 
 
 @asynccontextmanager

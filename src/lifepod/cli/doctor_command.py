@@ -6,16 +6,26 @@ import sys
 
 import click
 
+_MEANING = {
+    "sandbox": "containers in namespaces of their own",
+    "network": "pods with addresses, DNS and Services",
+    "overlay": "a private writable layer over this machine's files",
+    "host": "containers as plain processes of yours",
+}
+
 
 @click.command("doctor")
 def command() -> None:
-    """What this machine offers, by really trying, and what to do about the rest. Exit code 1 when no level works."""
-    from lifepod.runtime.levels import available_levels
+    """What this machine offers, by really trying, and what to do about the rest. Exit code 1 when there is no sandbox."""
+    from lifepod.runtime.levels import available_levels, best_level
 
     findings = available_levels()
     for finding in findings:
-        mark = "yes" if finding.works else "no "
-        click.echo(f"{mark}  {finding.name:<18} {finding.detail}")
-        if not finding.works and finding.remedy:
-            click.echo(f"     {'':<18} do: {finding.remedy}")
-    sys.exit(0 if any(f.works for f in findings) else 1)
+        click.echo(
+            f"{'yes' if finding.works else 'no '}  {finding.name:<8}  {_MEANING.get(finding.name, '')}{'' if finding.works else f': {finding.problem}'}"
+        )
+        if not finding.works and finding.advice:
+            click.echo(f"{'':<15}do: {finding.advice}")
+    best = best_level(findings)
+    click.echo(f"\n`lifepod up` and `lifepod run` use: {best or 'nothing by themselves; add --runtime host'}")
+    sys.exit(0 if best else 1)
