@@ -37,6 +37,11 @@ def scripted_answer(order: ProbeOrder, container: SimContainer, host: str, now: 
     return Probed("success") if passes else Probed("failure", _failure(order.handler, host))
 
 
+def flapped(order: ProbeOrder, host: str) -> Probed:
+    """A probe that fails although the container is well."""
+    return Probed("failure", _failure(order.handler, host))
+
+
 def _failure(handler: Handler, host: str) -> str:
     match handler:
         case HttpGetHandler():

@@ -46,10 +46,15 @@ class StreamEnds(Protocol):
 # ------------------------------------------------------------------------------------------------ starting
 
 
-def script_of(pod: SimPod, container: str, attempt: int) -> Attempt | None:
-    """What the pod's annotation says about an attempt; a text that cannot be read is a start error."""
+def script_of(pod: SimPod, container: str, attempt: int, image: str, scripts: Mapping[str, str]) -> Attempt | None:
+    """What the pod's annotation, else the rule for its image, says about an attempt.
+
+    A text that cannot be read is a start error.
+    """
     annotations = dict(pod.config.annotations) if pod.config is not None else {}
     text = annotations.get(ANNOTATION_PREFIX + container)
+    if text is None and scripts:
+        text = scripts.get(image) or scripts.get(_short(image))
     if text is None:
         return None
     try:
@@ -58,10 +63,12 @@ def script_of(pod: SimPod, container: str, attempt: int) -> Attempt | None:
         return Attempt(start_error=f"{ANNOTATION_PREFIX}{container}: {exc}")
 
 
-def start(pod: SimPod, container: SimContainer, programs: Mapping[str, Program]) -> tuple[Process | None, str]:
+def start(
+    pod: SimPod, container: SimContainer, programs: Mapping[str, Program], scripts: Mapping[str, str]
+) -> tuple[Process | None, str]:
     """The process of a container that starts, or why it cannot."""
     config = container.config
-    script = script_of(pod, config.name, config.attempt)
+    script = script_of(pod, config.name, config.attempt, config.image, scripts)
     if script is not None:
         return (None, script.start_error) if script.start_error else (Scripted(script), "")
     program = programs.get(config.image) or programs.get(_short(config.image))

@@ -43,7 +43,7 @@ from lifepod.runtime.base import (
     StopSandboxOrder,
     TearDownVolumes,
 )
-from lifepod.runtime.sim import files, images, probing, processes
+from lifepod.runtime.sim import faults, files, images, probing, processes
 from lifepod.runtime.sim.pods import SimContainer, SimExec, SimPod, report_of
 from lifepod.runtime.sim.program import Program
 from lifepod.runtime.sim.script import Attempt
@@ -64,6 +64,7 @@ class SimState(NamedTuple):
     inbox: tuple[Order, ...]
     number: int
     addresses: int
+    faults: faults.SimFaults = faults.NOTHING
 
 
 def _no_addresses(namespace: str, name: str) -> tuple[str, ...]:
@@ -85,8 +86,11 @@ class SimRuntime:
         host_ip: str = "127.0.0.1",
         pod_network: str = "10.244",
         programs: Mapping[str, Program] | None = None,
+        scripts: Mapping[str, str] | None = None,
     ) -> None:
         self.name = f"sim/{node}"
+        self.faults = faults.NOTHING
+        self.scripts: Mapping[str, str] = scripts or {}
         self.lookup = lookup
         self.host_ip = host_ip
         self.programs: Mapping[str, Program] = programs or {}
@@ -141,7 +145,7 @@ class SimRuntime:
     def snapshot(self) -> SimState:
         last = next(self._number)
         self._number = count(last)
-        return SimState(dict(self._pods), tuple(self._timers), tuple(self._inbox), last, self._addresses)
+        return SimState(dict(self._pods), tuple(self._timers), tuple(self._inbox), last, self._addresses, self.faults)
 
     def restore(self, state: object) -> None:
         assert isinstance(state, SimState)
@@ -150,6 +154,7 @@ class SimRuntime:
         self._timers, self._inbox = [], list(state.inbox)
         self._wakes = {}
         self._number, self._addresses = count(state.number), state.addresses
+        self.faults = state.faults
         self._end_streams()
         for uid, pod in self._pods.items():
             self._set_timer(uid, processes.next_wake(pod))
@@ -173,6 +178,14 @@ class SimRuntime:
                 self._put(self._finish(pod, c, exit_code, reason, now), now)
                 return True
         return False
+
+    def power_off(self) -> None:
+        """The machine is gone and all on it; nobody is told."""
+        self._pods.clear()
+        self._reported.clear()
+        self._wakes.clear()
+        self._timers.clear()
+        self._inbox.clear()
 
     def lose_sandbox(self, uid: str, now: datetime) -> None:
         """The pod's sandbox and all in it die, as when a machine restarts."""
@@ -347,8 +360,9 @@ class SimRuntime:
                 pod = pod._replace(sandboxes=tuple(s for s in pod.sandboxes if s.id != sandbox_id))
                 return self._end(pod, number, Done(), now)
             case InspectImageOrder(image):
-                script = self._script(pod, verb.container)
+                script = self._script(pod, verb.container, image)
                 absent = script is not None and (script.pull_fails or script.pull_seconds is not None)
+                absent = absent or faults.pull_fault(self.faults, image) is not None
                 return self._end(pod, number, images.inspect(image, absent), now)
             case PullImageOrder(image):
                 return self._pull(pod, number, verb, now)
@@ -359,7 +373,10 @@ class SimRuntime:
                 pod = pod._replace(containers=(container, *pod.containers))
                 return self._end(pod, number, Done(container.id), now)
             case StartContainerOrder(container_id):
-                return pod._replace(starts=(*pod.starts, (now + START_SECONDS, number, container_id)))
+                delay = START_SECONDS
+                if self.faults.starts and pod.config is not None:
+                    delay += faults.start_delay(self.faults, pod.config.name)
+                return pod._replace(starts=(*pod.starts, (now + delay, number, container_id)))
             case StopContainerOrder():
                 return self._stop(pod, number, verb, now)
             case RemoveContainerOrder(container_id):
@@ -394,12 +411,17 @@ class SimRuntime:
         stopped = tuple(s._replace(state="notready") if s.id == sandbox_id else s for s in pod.sandboxes)
         return pod._replace(sandboxes=stopped)
 
-    def _script(self, pod: SimPod, container: str, attempt: int = 0) -> Attempt | None:
-        return processes.script_of(pod, container, attempt)
+    def _script(self, pod: SimPod, container: str, image: str) -> Attempt | None:
+        return processes.script_of(pod, container, 0, image, self.scripts)
 
     def _pull(self, pod: SimPod, number: int, verb: PullImageOrder, now: datetime) -> SimPod:
-        script = self._script(pod, verb.container)
+        script = self._script(pod, verb.container, verb.image)
         seconds = (script.pull_seconds if script else None) or 0.0
+        fault = faults.pull_fault(self.faults, verb.image)
+        if fault is not None and fault.error:
+            return self._end(pod, number, faults.pull_failed(fault, verb.image), now)
+        if fault is not None:
+            seconds = max(seconds, fault.takes.total_seconds())
         outcome = images.pull(verb.image, script is not None and script.pull_fails, seconds)
         if not seconds:
             return self._end(pod, number, outcome, now)
@@ -411,7 +433,7 @@ class SimRuntime:
             return self._end(
                 pod, number, Failed("RunContainerError", f'container "{container_id}" is not to be started'), now
             )
-        process, error = processes.start(pod, container, self.programs)
+        process, error = processes.start(pod, container, self.programs, self.scripts)
         if error:
             text = f"failed to start container: {error}"
             failed = container._replace(
@@ -457,6 +479,10 @@ class SimRuntime:
         if container is None or container.state != "running":
             return self._end(pod, number, Probed("unknown", "container is not running"), now)
         said = probing.scripted_answer(verb, container, host, now)
+        if self.faults.probes and faults.probe_fails(
+            self.faults, container.config.pod_name, verb.probe, self._ids.fraction
+        ):
+            said = probing.flapped(verb, host)
         if said is not None:
             return self._end(pod, number, said, now)
         if not isinstance(verb.handler, ExecHandler):
