@@ -46,6 +46,11 @@ def best_level(findings: tuple[LevelFinding, ...]) -> str | None:
     return "sandbox" if needed <= {finding.name for finding in findings if finding.works} else None
 
 
+def overlays_work() -> bool:
+    """Whether containers can have a private layer over an image without copying it."""
+    return _try_overlay().works
+
+
 def _try_sandbox() -> LevelFinding:
     words = ["--unshare-user", "--uid", "0", "--gid", "0", "--unshare-pid", "--as-pid-1", "--ro-bind", "/", "/"]
     return _try_bubblewrap("sandbox", [*words, "--proc", "/proc", "--dev", "/dev"], _NAMESPACE_ADVICE)

@@ -58,6 +58,9 @@ class ContainerRecord:
         self.folder = folder
         self.log_path = log_path
         self.image = image
+        self.image_root = ""
+        """Where the image's files lie; "": this machine's own files are shown."""
+        self.stop_signal = ""
         self.state: RuntimeState = "created"
         self.link: ContainerLink | None = None
         self.execs: set[Exec] = set()

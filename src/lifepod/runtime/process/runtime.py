@@ -22,8 +22,6 @@ from lifepod.lifecycle.vocabulary import (
     Done,
     Ended,
     Failed,
-    ImagePulled,
-    ImageSeen,
     MountsFailed,
     RuntimeReport,
 )
@@ -44,13 +42,8 @@ from lifepod.runtime.base import (
     TearDownVolumes,
 )
 from lifepod.runtime.cri_log import read_tail
-from lifepod.runtime.image_names import (
-    InvalidImageName,
-    can_never_be_pulled,
-    image_reference,
-    pull_error,
-    stand_in_reference,
-)
+from lifepod.runtime.image_names import image_reference
+from lifepod.runtime.image_source import ImageUnusable, StandInImages
 from lifepod.runtime.process import exec_stream, messages
 from lifepod.runtime.process.byte_stream import SocketStream
 from lifepod.runtime.process.container_link import ContainerLink
@@ -67,6 +60,7 @@ if TYPE_CHECKING:
     from lifepod.clock import Clock
     from lifepod.lifecycle.vocabulary import Outcome
     from lifepod.runtime.base import ContainerConfig, Listener, LogOptions, Order, Verb, VolumeConfig
+    from lifepod.runtime.image_source import ImageSource
     from lifepod.runtime.process.exec_stream import Attached, Exec
     from lifepod.runtime.process.messages import Message
 
@@ -88,7 +82,7 @@ class ProcessRuntime:
 
     `root_dir` is made if need be and belongs to this runtime alone. With `persistent`, containers outlive this process and
     the next runtime on the same folder adopts them; otherwise they are killed when it ends, however it ends.
-    `on_warning(pod uid, text)` hears what was asked for and cannot be given.
+    `on_warning(pod uid, text)` hears what was asked for and cannot be given. `images`: by default mode `host`.
     """
 
     scheme = "process"
@@ -102,7 +96,9 @@ class ProcessRuntime:
         *,
         persistent: bool = False,
         on_warning: Callable[[str, str], None] | None = None,
+        images: ImageSource | None = None,
     ) -> None:
+        self.images = images or StandInImages()
         self.node_name = node_name
         self.root = os.fspath(root_dir)
         self.listener = listener
@@ -172,6 +168,7 @@ class ProcessRuntime:
     async def close(self, *, keep: bool = False) -> None:
         """End everything: containers are killed, folders removed. `keep` (persistent): let go and leave them running."""
         self._is_closed = True
+        self.images.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -242,11 +239,11 @@ class ProcessRuntime:
             case RemoveSandboxOrder(sandbox_id):
                 return await self._remove_sandbox(pod, sandbox_id)
             case InspectImageOrder(image):
-                return self._inspect_image(image)
-            case PullImageOrder(image):
-                return self._pull_image(pod, image)
+                return await self.images.inspect(image)
+            case PullImageOrder():
+                return await self.images.pull(verb, functools.partial(self.warn, pod.uid))
             case CreateContainerOrder(config):
-                return self._create_container(pod, config)
+                return await self._create_container(pod, config)
             case StartContainerOrder(container_id):
                 return await self._start_container(pod, container_id)
             case RemoveContainerOrder(container_id):
@@ -360,29 +357,14 @@ class ProcessRuntime:
         await asyncio.to_thread(remove_tree, self._folder("sandboxes", sandbox_id))
         return Done()
 
-    # -------------------------------------------------------------------------------------------- images (mode `host`)
-
-    def _inspect_image(self, image: str) -> Outcome:
-        try:
-            reference = image_reference(image)
-        except InvalidImageName as exc:
-            return Failed("InvalidImageName", str(exc))
-        return ImageSeen(None if can_never_be_pulled(reference) else stand_in_reference(reference))
-
-    def _pull_image(self, pod: PodRecord, image: str) -> Outcome:
-        try:
-            reference = image_reference(image)
-        except InvalidImageName as exc:
-            return Failed("InvalidImageName", str(exc))
-        if can_never_be_pulled(reference):
-            return Failed("ErrImagePull", pull_error(reference))
-        return ImagePulled(stand_in_reference(reference), 0, 0.0, 0.0)
-
     # -------------------------------------------------------------------------------------------- containers
 
-    def _create_container(self, pod: PodRecord, config: ContainerConfig) -> Outcome:
-        if not config.command and not config.args:
-            raise OrderFailed("CreateContainerError", "no command specified")
+    async def _create_container(self, pod: PodRecord, config: ContainerConfig) -> Outcome:
+        try:
+            image = await self.images.complete(pod.uid, config, functools.partial(self.warn, pod.uid))
+        except ImageUnusable as exc:
+            raise OrderFailed(exc.reason, exc.message) from exc
+        config = image.config
         self.check(pod, config)
         container_id = secrets.token_hex(32)
         pod_folder = self._folder("pods", f"{config.pod_namespace}_{config.pod_name}_{pod.uid}")
@@ -400,6 +382,7 @@ class ProcessRuntime:
         container = ContainerRecord(
             container_id, config, attempt, self.clock.now(), folder, log_path, str(image_reference(config.image))
         )
+        container.image_root, container.stop_signal = image.root, image.stop_signal
         pod.containers[container_id] = container
         if self.persistent:
             save_container(pod.uid, container)
@@ -535,7 +518,9 @@ class ProcessRuntime:
         stop = self._stops.get(container.id)
         if stop is None:
             stop = self._stops[container.id] = _Stop()
-            self._signal(container, _signal_number(verb.signal))
+            # The node says TERM when the spec says nothing; then the image's own signal counts.
+            name = container.stop_signal if verb.signal == "TERM" and container.stop_signal else verb.signal
+            self._signal(container, _signal_number(name))
         stop.orders.append(order)
         kill = functools.partial(self._signal, container, signal.SIGKILL)
         stop.kill_no_later_than(verb.grace_seconds, kill)

@@ -47,6 +47,8 @@ def save_container(pod_uid: str, container: ContainerRecord) -> None:
             "created_at": container.created_at.isoformat(),
             "log": container.log_path,
             "image": container.image,
+            "image_root": container.image_root,
+            "stop_signal": container.stop_signal,
         },
     )
 
@@ -80,7 +82,7 @@ def _container(folder: str, content: dict[str, Any]) -> ContainerRecord:
     raw["mounts"] = tuple(Mount(*mount) for mount in raw["mounts"])
     raw["resources"] = Resources(**content["config"]["resources"])
     raw["security"] = SecurityConfig(**_tuples(content["config"]["security"]))
-    return ContainerRecord(
+    container = ContainerRecord(
         content["id"],
         ContainerConfig(**raw),
         content["attempt"],
@@ -89,6 +91,8 @@ def _container(folder: str, content: dict[str, Any]) -> ContainerRecord:
         content["log"],
         content["image"],
     )
+    container.image_root, container.stop_signal = content.get("image_root", ""), content.get("stop_signal", "")
+    return container
 
 
 def _records(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -36,6 +36,10 @@ class RootFileSystem:
             for m in sorted(mounts, key=lambda m: m.target.count("/"))
         )
 
+    def resolved(self, path: str) -> str:
+        """The path without this machine's links."""
+        return resolve(path)
+
     def write_skeleton(self, own_files: tuple[tuple[str, str, int], ...], cwd: str) -> None:
         """Make the skeleton's files and the places of the mounts and of the working folder."""
         for folder in (*(f"/var/{name}" for name in _WRITABLE_IN_VAR), *OVERLAID):

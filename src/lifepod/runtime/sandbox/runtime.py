@@ -1,8 +1,8 @@
 """The default level on Linux: each container in user, mount, pid, ipc and uts namespaces, made by bubblewrap.
 
 A container's supervisor is forked from the node process, enters the pod's network, ipc and uts namespaces and starts
-bubblewrap there. Image mode `host`, the only one so far, shows this machine's own files (`root_file_system.py`); a mode
-with real images replaces `_root` and `_image_environment`, nothing else.
+bubblewrap there. A container without an image shows this machine's own files (`root_file_system.py`), one with an image only
+that image's (`image_root.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lifepod.runtime.executables import DEFAULT_PATH, NotExecutable, find_execut
 from lifepod.runtime.process.runtime import OrderFailed, ProcessRuntime, exec_error_text, start_error_text
 from lifepod.runtime.sandbox.bubblewrap import find_bubblewrap
 from lifepod.runtime.sandbox.capabilities import NUMBERS, kept_capabilities
+from lifepod.runtime.sandbox.image_root import ImageRoot
 from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, resolve
 from lifepod.runtime.volume_folders import SubPathFailed, resolve_sub_path
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from lifepod.clock import Clock
     from lifepod.runtime.base import ContainerConfig, Listener, VolumeConfig
+    from lifepod.runtime.image_source import ImageSource
     from lifepod.runtime.process.messages import Message
     from lifepod.runtime.process.records import ContainerRecord, PodRecord, SandboxRecord
 
@@ -47,11 +49,15 @@ class SandboxRuntime(ProcessRuntime):
         service_cidr: str = SERVICE_CIDR,
         persistent: bool = False,
         on_warning: Callable[[str, str], None] | None = None,
+        images: ImageSource | None = None,
     ) -> None:
         self._pod_cidr = pod_cidr
         self._service_cidr = service_cidr
         self._bubblewrap = find_bubblewrap()
-        super().__init__(node_name, root_dir, listener, clock, persistent=persistent, on_warning=on_warning)
+        self._overlays: bool | None = None
+        super().__init__(
+            node_name, root_dir, listener, clock, persistent=persistent, on_warning=on_warning, images=images
+        )
 
     def node_config(self) -> Message:
         return {"sandbox": {"pod_cidr": self._pod_cidr, "service_cidr": self._service_cidr}}
@@ -144,8 +150,9 @@ class SandboxRuntime(ProcessRuntime):
         if sandbox is None or not sandbox.is_ready:
             raise OrderFailed("RunContainerError", f"the pod sandbox {config.sandbox_id} does not run")
         root = self._root(pod, container)
-        cwd = resolve(config.working_dir or "/")
-        root.write_skeleton(self._own_files(sandbox), cwd)
+        cwd = root.resolved(config.working_dir or "/")
+        own_files = self._own_files(sandbox) if container.image_root else self._own_files(sandbox) + _STAND_IN_FILES
+        root.write_skeleton(own_files, cwd)
         env = self._environment(sandbox, config)
         argv = [*config.command, *config.args]
         try:
@@ -164,7 +171,7 @@ class SandboxRuntime(ProcessRuntime):
         }
 
     def _bubblewrap_words(
-        self, config: ContainerConfig, root: RootFileSystem, env: dict[str, str], cwd: str
+        self, config: ContainerConfig, root: RootFileSystem | ImageRoot, env: dict[str, str], cwd: str
     ) -> list[str]:
         security = config.security
         words = [self._bubblewrap, "--unshare-user", "--unshare-pid", "--as-pid-1", "--die-with-parent"]
@@ -177,10 +184,10 @@ class SandboxRuntime(ProcessRuntime):
             words += ["--setenv", name, value]
         words += root.options(cwd)
         # Read last, after every mount: that it was read tells the supervisor that the container's files stand.
-        return [*words, "--ro-bind-data", "@READY@", "/etc/hostname", "--chdir", cwd]
+        return [*words, "--ro-bind-data", "@READY@", root.resolved("/etc/hostname"), "--chdir", cwd]
 
-    def _root(self, pod: PodRecord, container: ContainerRecord) -> RootFileSystem:
-        """The container's files in image mode `host`."""
+    def _root(self, pod: PodRecord, container: ContainerRecord) -> RootFileSystem | ImageRoot:
+        """The container's files: its image's, or this machine's where it has none."""
         config = container.config
         mounts = [
             BindMount(
@@ -193,22 +200,27 @@ class SandboxRuntime(ProcessRuntime):
         if config.termination_message_path:
             mounts.append(BindMount(self.message_file(container), config.termination_message_path, False))
         skeleton = os.path.join(container.folder, "skeleton")
-        return RootFileSystem(skeleton, tuple(mounts), read_only=config.security.read_only_root)
+        read_only = config.security.read_only_root
+        if not container.image_root:
+            return RootFileSystem(skeleton, tuple(mounts), read_only=read_only)
+        copy_to = "" if self._has_overlays() else os.path.join(container.folder, "root")
+        return ImageRoot(container.image_root, skeleton, tuple(mounts), read_only=read_only, copy_to=copy_to)
+
+    def _has_overlays(self) -> bool:
+        """Whether this kernel lets a user namespace have overlays; tried once."""
+        if self._overlays is None:
+            from lifepod.runtime.levels import overlays_work
+
+            self._overlays = overlays_work()
+        return self._overlays
 
     def _own_files(self, sandbox: SandboxRecord) -> tuple[tuple[str, str, int], ...]:
-        """What Kubernetes writes into every container, and our `nslookup` over this machine's."""
+        """What Kubernetes writes into every container."""
         ip = sandbox.ips[0] if sandbox.ips else "127.0.0.1"
         return (
             ("/etc/hosts", sandbox.config.hosts.replace("%POD_IP%", ip), 0o644),
             ("/etc/resolv.conf", sandbox.config.resolv_conf, 0o644),
             ("/etc/hostname", "", 0o644),
-            (
-                "/etc/nsswitch.conf",
-                "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
-                0o644,
-            ),
-            ("/usr/local/sbin/nslookup", _NSLOOKUP, 0o755),
-            ("/usr/bin/nslookup", _NSLOOKUP, 0o755),
         )
 
     def _environment(self, sandbox: SandboxRecord, config: ContainerConfig) -> dict[str, str]:
@@ -223,7 +235,9 @@ class SandboxRuntime(ProcessRuntime):
         if sandbox is None or not command:
             raise OrderFailed("", exec_error_text("no command specified" if not command else "the pod sandbox is gone"))
         env = self._environment(sandbox, container.config)
-        cwd = resolve(container.config.working_dir or "/")
+        cwd = container.config.working_dir or "/"
+        if not container.image_root:
+            cwd = resolve(cwd)
 
         def in_container(path: str) -> str:
             return self._in_running(container.pid, path)
@@ -286,3 +300,14 @@ echo "$found" | while read -r address kind canonical; do
 done
 exit 0
 """
+
+_STAND_IN_FILES = (
+    (
+        "/etc/nsswitch.conf",
+        "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+        0o644,
+    ),
+    ("/usr/local/sbin/nslookup", _NSLOOKUP, 0o755),
+    ("/usr/bin/nslookup", _NSLOOKUP, 0o755),
+)
+"""What a container without an image gets besides: names by DNS, and our `nslookup` over this machine's."""

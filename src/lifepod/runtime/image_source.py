@@ -1,0 +1,83 @@
+"""Where a container's files come from: what a process runtime asks, and the answer of image mode `host`.
+
+In mode `host` nothing is pulled: every name that parses counts as present and stands for this machine's own files, but for
+those under `.invalid`. Real images are `images/pod_images.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from lifepod.lifecycle.vocabulary import Failed, ImagePulled, ImageSeen
+from lifepod.runtime.image_names import (
+    InvalidImageName,
+    can_never_be_pulled,
+    image_reference,
+    pull_error,
+    stand_in_reference,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lifepod.lifecycle.vocabulary import Outcome
+    from lifepod.runtime.base import ContainerConfig, PullImageOrder
+
+
+class ContainerImage(NamedTuple):
+    """A container's configuration completed by what its image says, and where the image's files lie ("": this machine's)."""
+
+    config: ContainerConfig
+    root: str = ""
+    stop_signal: str = ""
+
+
+class ImageUnusable(Exception):
+    """The container cannot be created from the image: the waiting reason it leads to, and the text."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class ImageSource(Protocol):
+    """Images as pods need them. `warn` says once what a pod does not get."""
+
+    async def inspect(self, image: str) -> Outcome: ...
+
+    async def pull(self, order: PullImageOrder, warn: Callable[[str], None]) -> Outcome: ...
+
+    async def complete(self, pod_uid: str, config: ContainerConfig, warn: Callable[[str], None]) -> ContainerImage:
+        """Raises ImageUnusable."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class StandInImages:
+    """Image mode `host`."""
+
+    async def inspect(self, image: str) -> Outcome:
+        try:
+            reference = image_reference(image)
+        except InvalidImageName as exc:
+            return Failed("InvalidImageName", str(exc))
+        return ImageSeen(None if can_never_be_pulled(reference) else stand_in_reference(reference))
+
+    async def pull(self, order: PullImageOrder, warn: Callable[[str], None]) -> Outcome:
+        try:
+            reference = image_reference(order.image)
+        except InvalidImageName as exc:
+            return Failed("InvalidImageName", str(exc))
+        if can_never_be_pulled(reference):
+            return Failed("ErrImagePull", pull_error(reference))
+        return ImagePulled(stand_in_reference(reference), 0, 0.0, 0.0)
+
+    async def complete(self, pod_uid: str, config: ContainerConfig, warn: Callable[[str], None]) -> ContainerImage:
+        if not config.command and not config.args:
+            raise ImageUnusable("CreateContainerError", "no command specified")
+        return ContainerImage(config)
+
+    def close(self) -> None:
+        return
