@@ -148,9 +148,7 @@ class Supervisor:
         with open(info_read, "rb") as info:
             said = info.read()
         if self._ended is None:
-            self._target = int(json.loads(said)["child-pid"])
-            self._target_fd = os.pidfd_open(self._target)
-            self._wait_executed()
+            self._take_target(int(json.loads(said)["child-pid"]))
         if self._ended is not None and not self._command_ran():
             self._drain()
             raise OSError(errno.EINVAL, self._early_text.decode(errors="replace").strip() or "bubblewrap ended at once")
@@ -158,14 +156,20 @@ class Supervisor:
         if early:
             self._output("stderr", early)
 
-    def _wait_executed(self) -> None:
-        """Wait the moment until the command has taken bubblewrap's place: only then exec finds the container's root."""
-        own = os.readlink(f"/proc/{self._pid}/exe")
-        while self._ended is None:
-            with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{self._target}/exe") != own:
-                    return
-            self._turn(1)
+    def _take_target(self, pid: int) -> None:
+        """Hold the container's first process, once its command has taken bubblewrap's place: only then exec finds its root.
+
+        A command may have ended before anyone looked; then bubblewrap is about to tell how.
+        """
+        self._target = pid
+        try:
+            own = os.readlink(f"/proc/{self._pid}/exe")
+            self._target_fd = os.pidfd_open(pid)
+            while self._ended is None and os.readlink(f"/proc/{pid}/exe") == own:
+                self._turn(1)
+        except OSError:
+            while self._ended is None:
+                self._turn(None)
 
     def _command_ran(self) -> bool:
         """Once bubblewrap has ended: whether its command was executed at all."""
@@ -335,10 +339,12 @@ class Supervisor:
         if "bwrap" in self._config:
             if self._target < 0:
                 os.kill(self._pid, signal.SIGKILL)
-            else:
-                signal.pidfd_send_signal(self._target_fd, number)
+            elif self._target_fd >= 0:
+                with contextlib.suppress(ProcessLookupError):  # its end is about to be told
+                    signal.pidfd_send_signal(self._target_fd, number)
         elif number == signal.SIGKILL or _is_caught(self._pid, number):
-            os.kill(self._pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, number)
 
     def _tell(self, message: Message) -> None:
         for control in list(self._controls):
