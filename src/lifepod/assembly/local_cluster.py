@@ -37,6 +37,7 @@ from lifepod.lifecycle.vocabulary import Because
 from lifepod.net.node_network import NodeNetwork, cluster_dns_ip
 from lifepod.net.service_table import service_table
 from lifepod.node.agent import Agent
+from lifepod.runtime.image_source import ImageSource
 from lifepod.runtime.process.runtime import ProcessRuntime
 from lifepod.store import Selection, Store
 from lifepod.store.record import Change
@@ -47,13 +48,18 @@ _NETWORKED = frozenset(("services", "endpointslices.discovery.k8s.io"))
 
 
 class LocalOptions(NamedTuple):
-    """What a cluster of this process is made of. `runtime` is `sandbox` or `host`; `work` a folder of its own."""
+    """What a cluster of this process is made of. `runtime` is `sandbox` or `host`; `work` a folder of its own.
+
+    `images` is `auto` (real ones, in the sandbox) or `host` (this machine's files stand in for every image).
+    """
 
     runtime: str = "sandbox"
     nodes: int = 1
     port: int = 0
     data: Path | None = None
     work: Path | None = None
+    images: str = "host"
+    insecure_registries: tuple[str, ...] = ()
 
 
 class LocalCluster:
@@ -166,12 +172,20 @@ class LocalCluster:
             service_cidr=SERVICE_CIDR,
             persistent=persistent,
             on_warning=self._warn,
+            images=self._images(),
         )
         self._runtime = sandbox
         await sandbox.start()
         self._network = NodeNetwork(SERVICE_CIDR, sandbox.node_socket)
         await self._network.start()
         return sandbox, str(IPv4Network(POD_CIDR)[1])
+
+    def _images(self) -> ImageSource | None:
+        if self.options.images == "host":
+            return None
+        from lifepod.runtime.images.pod_images import PodImages
+
+        return PodImages(insecure=self.options.insecure_registries)
 
     async def stop(self) -> None:
         """Take everything down: watches end, containers are killed, folders go. What `data` keeps stays."""

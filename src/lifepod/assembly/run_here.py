@@ -49,6 +49,8 @@ class RunOptions(NamedTuple):
     runtime: str | None = None
     context: str | None = None
     kubeconfig: str | None = None
+    images: str = "host"
+    insecure_registries: tuple[str, ...] = ()
 
 
 async def run(options: RunOptions) -> int:
@@ -121,7 +123,7 @@ async def _venue(options: RunOptions) -> AsyncIterator[Venue]:
         with tempfile.TemporaryDirectory(prefix="lifepod-run-") as folder:
             path = Path(folder) / "kubeconfig"
             kubeconfig.write(path, cluster.kubeconfig("lifepod-run"))
-            notes = (f"join in: export KUBECONFIG={path}", _images_note(runtime))
+            notes = (f"join in: export KUBECONFIG={path}", _images_note(runtime, options.images))
             client = cluster.client()
             try:
                 yield Venue(
@@ -138,7 +140,9 @@ async def _venue(options: RunOptions) -> AsyncIterator[Venue]:
         await cluster.stop()
 
 
-def _images_note(runtime: str) -> str:
+def _images_note(runtime: str, images: str) -> str:
+    if runtime == "sandbox" and images == "auto":
+        return "images: real ones, pulled where they are not here yet (mode `auto`); `--images host` needs none"
     return f"images: none are pulled; containers run this machine's own files{' in a sandbox' if runtime == 'sandbox' else ''} (mode `host`)"
 
 
@@ -146,7 +150,8 @@ async def _started_cluster(options: RunOptions) -> tuple[LocalCluster, str]:
     """The sandbox; where there is none, a terminal is asked once, and anything else is told the line to add."""
     runtime = options.runtime or "sandbox"
     while True:
-        cluster = LocalCluster(LocalOptions(runtime))
+        chosen = LocalOptions(runtime, images=options.images, insecure_registries=options.insecure_registries)
+        cluster = LocalCluster(chosen)
         try:
             await cluster.start()
         except BaseException as exc:

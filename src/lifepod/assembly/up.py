@@ -33,6 +33,8 @@ class UpOptions(NamedTuple):
     runtime: str | None = None
     nodes: int = 1
     detach: bool = False
+    images: str = "host"
+    insecure_registries: tuple[str, ...] = ()
 
 
 def up(options: UpOptions) -> int:
@@ -94,7 +96,15 @@ async def _serve(options: UpOptions, place: Place, say: Callable[[str], None]) -
         loop.add_signal_handler(number, stop.set)
     data = Path(options.data) if options.data else None
     cluster = LocalCluster(
-        LocalOptions(options.runtime or "sandbox", options.nodes, options.port, data, place.folder / "work")
+        LocalOptions(
+            options.runtime or "sandbox",
+            options.nodes,
+            options.port,
+            data,
+            place.folder / "work",
+            options.images,
+            options.insecure_registries,
+        )
     )
     context = "lifepod" if place.name == "default" else f"lifepod-{place.name}"
     written: list[Path] = []

@@ -37,6 +37,20 @@ if TYPE_CHECKING:
     default=None,
     help="What runs the containers here; by default the sandbox.",
 )
+@click.option(
+    "--images",
+    type=click.Choice(["auto", "host"]),
+    default="host",
+    show_default=True,
+    help="Real images, pulled where they are missing; or this machine's own files for every image.",
+)
+@click.option(
+    "--insecure-registry",
+    "insecure_registries",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Accept any certificate of this registry, or plain HTTP.",
+)
 @click.option("--context", default=None, help="Run on this context of the kubeconfig instead of a cluster of its own.")
 @click.option("--kubeconfig", default=None, type=click.Path(), help="The kubeconfig file for --context.")
 def command(
@@ -47,6 +61,8 @@ def command(
     output: str | None,
     namespace: str | None,
     runtime: str | None,
+    images: str,
+    insecure_registries: tuple[str, ...],
     context: str | None,
     kubeconfig: str | None,
 ) -> None:
@@ -64,6 +80,8 @@ def command(
         output=output or ("board" if sys.stdout.isatty() else "plain"),
         namespace=namespace,
         runtime=runtime,
+        images=images,
+        insecure_registries=insecure_registries,
         context=context,
         kubeconfig=kubeconfig,
     )

@@ -27,6 +27,20 @@ import click
     help="What runs the containers; by default the sandbox.",
 )
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(0, 5000), help="How many nodes.")
+@click.option(
+    "--images",
+    type=click.Choice(["auto", "host"]),
+    default="host",
+    show_default=True,
+    help="Real images, pulled where they are missing; or this machine's own files for every image.",
+)
+@click.option(
+    "--insecure-registry",
+    "insecure_registries",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Accept any certificate of this registry, or plain HTTP.",
+)
 @click.option("--detach", is_flag=True, help="Go to the background once it is ready; `lifepod down` ends it.")
 def command(
     name: str,
@@ -36,6 +50,8 @@ def command(
     data: str | None,
     runtime: str | None,
     nodes: int,
+    images: str,
+    insecure_registries: tuple[str, ...],
     detach: bool,
 ) -> None:
     """Start a cluster that kubectl and every Kubernetes client speak to. Ctrl-C ends it."""
@@ -43,7 +59,16 @@ def command(
     from lifepod.errors import LifepodError
 
     options = UpOptions(
-        name=name, kubeconfig=kubeconfig, merge=merge, port=port, data=data, runtime=runtime, nodes=nodes, detach=detach
+        name=name,
+        kubeconfig=kubeconfig,
+        merge=merge,
+        port=port,
+        data=data,
+        runtime=runtime,
+        nodes=nodes,
+        detach=detach,
+        images=images,
+        insecure_registries=insecure_registries,
     )
     try:
         sys.exit(up(options))
