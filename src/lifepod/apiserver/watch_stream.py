@@ -36,8 +36,14 @@ class LineMaker(Protocol):
     def bookmark(self, revision: int, *, initial_events_end: bool) -> bytes: ...
 
 
+class Timer(Protocol):
+    """Something that will be called back, unless it is cancelled."""
+
+    def cancel(self) -> None: ...
+
+
 class WatchHub:
-    """All open watches of one server."""
+    """All open watches of one server. `after` calls back later; a cluster with a clock of its own puts its own in place."""
 
     def __init__(self, store: Store, lock: AbstractContextManager[object]) -> None:
         self.store = store
@@ -49,6 +55,7 @@ class WatchHub:
         self._scheduled = False
         self._bookmarks: asyncio.TimerHandle | None = None
         self._forget: Callable[[], None] | None = None
+        self.after: Callable[[float, Callable[[], None]], Timer] = lambda delay, call: self.loop.call_later(delay, call)
 
     def __len__(self) -> int:
         return sum(map(len, self._streams.values()))
@@ -116,6 +123,13 @@ class WatchHub:
             for stream in list(self._streams.get(resource, ())):
                 stream.pump()
 
+    @property
+    def owes(self) -> bool:
+        """Whether a watch has something that its client has not taken yet."""
+        return self._scheduled or any(
+            stream.owes for streams in list(self._streams.values()) for stream in list(streams)
+        )
+
     def restored(self) -> None:
         """The store was set back: every watch has to be told."""
         self._changed.update(self._streams)
@@ -165,7 +179,7 @@ class WatchStream:
         self._initial = initial
         self._timeout = timeout_seconds
         self._sink: Sink | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._blocked_since = 0.0
 
     def start(self, sink: Sink) -> None:
@@ -175,7 +189,7 @@ class WatchStream:
         sink.on_close(self._gone)
         sink.on_writable(self.pump)
         if self._timeout > 0:
-            self._timer = self._hub.loop.call_later(self._timeout, self._time_is_up)
+            self._timer = self._hub.after(self._timeout, self._time_is_up)
         self.pump()
 
     def pump(self) -> None:
@@ -216,6 +230,12 @@ class WatchStream:
             self._blocked_since = now
         elif now - self._blocked_since > STALLED_SECONDS:
             sink.abort()
+
+    @property
+    def owes(self) -> bool:
+        """Whether there is something that the client has not taken yet."""
+        sink = self._sink
+        return sink is not None and (self._initial is not None or self._watch.is_behind or sink.buffered() > 0)
 
     def send_bookmark(self) -> None:
         """Say how far this watch has seen, when it has seen everything."""

@@ -22,6 +22,8 @@ from lifepod.apiserver.certificates import Credentials, mint_credentials
 from lifepod.apiserver.exchange import Answer, Request, Response
 from lifepod.assembly.cluster import Cluster, ClusterState
 from lifepod.assembly.control_plane import Around, control_plane
+from lifepod.assembly.fault_injector import FaultInjector
+from lifepod.assembly.faulty_site import FaultySite
 from lifepod.controller_manager.builtin import builtin_parts
 from lifepod.controller_manager.store_view import StoreView
 from lifepod.node.agent import Agent
@@ -36,13 +38,14 @@ CREDENTIALS_SEED = b"lifepod virtual cluster"
 
 
 class SimSettings(NamedTuple):
-    """What a simulated cluster is made of."""
+    """What a simulated cluster is made of. `scripts`: what containers of an image do, as the annotation would say it."""
 
     seed: int = 0
     nodes: tuple[NodeSettings, ...] = (NodeSettings("node1", addresses=("10.0.0.1",)),)
     start: datetime = START
     programs: Mapping[str, Program] = {}
     heartbeat: timedelta | None = timedelta(seconds=10)
+    scripts: Mapping[str, str] = {}
 
 
 @cache
@@ -93,14 +96,18 @@ class SimulatedCluster:
         )
         self.plane = control_plane(around, virtual_credentials())
         self.store, self.api = self.plane.store, self.plane.api
-        self.site = self.plane.app.site
         self.cluster = Cluster(self.api)
         self.loop = VirtualLoop(self.cluster, self.clock)
         view = StoreView(self.store, self.api.kinds)
         for part in builtin_parts(view, self.ids, self.api.settings.root_ca):
             self.cluster.add_part(part)
+        self.runtimes: dict[str, SimRuntime] = {}
         for number, node in enumerate(self.settings.nodes):
             self._add_node(node, number)
+        self.faults = FaultInjector(self, self.settings.seed)
+        self.cluster.add_part(self.faults)
+        self.cluster.carry_out = self.faults.refuse_part
+        self.site = FaultySite(self.plane.app.site, self.faults).site
         self.loop.settle()
 
     def _add_node(self, node: NodeSettings, number: int) -> None:
@@ -113,7 +120,9 @@ class SimulatedCluster:
             host_ip=node.addresses[0],
             pod_network=f"10.{244 + number // 250 % 11}.{number % 250}" if len(self.settings.nodes) > 1 else "10.244",
             programs=self.settings.programs,
+            scripts=self.settings.scripts,
         )
+        self.runtimes[node.name] = runtime
         self.cluster.add_node(agent, runtime)
         self._streams[node.name] = SimStreams(runtime, self.clock.now, self.lock, lambda: self._poke(runtime.name))
 
@@ -149,6 +158,13 @@ class SimulatedCluster:
         """A node's logs, processes and ports."""
         return self._streams.get(node)
 
+    def end_streams(self) -> None:
+        """Let go of whoever follows a log or a process."""
+        for node in self.cluster.nodes:
+            runtime = self.cluster.runtime(node)
+            if isinstance(runtime, SimRuntime):
+                runtime.end_streams()
+
     def _extra_path(self, request: Request) -> Answer | None:
         return next((found for each in self._extra if (found := each(request)) is not None), None)
 
@@ -161,6 +177,29 @@ class SimulatedCluster:
         with self.lock:
             self.cluster.poke(part)
             self.loop.settle()
+
+    # ------------------------------------------------------------------------------------------------ faults
+
+    def remove_machine(self, node: str) -> None:
+        """The machine is gone with all on it; its Node object is another matter."""
+        agent = self.cluster.agent(node)
+        assert agent is not None
+        agent.forget_all()
+        agent.pause()
+        self.runtimes[node].power_off()
+
+    def add_machine(self, node: str) -> None:
+        """A fresh machine joins under the name of one that was removed."""
+        agent = self.cluster.agent(node)
+        assert agent is not None
+        agent.resume()
+        agent.forget_all()
+        self.cluster.begin_anew(node)
+
+    def forget_history(self) -> None:
+        """Open watches end with 410, and none can begin at an older revision."""
+        self.store.forget_history()
+        self.plane.resources.hub.restored()
 
     # ------------------------------------------------------------------------------------------------ time
 

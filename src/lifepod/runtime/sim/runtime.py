@@ -155,11 +155,11 @@ class SimRuntime:
         self._wakes = {}
         self._number, self._addresses = count(state.number), state.addresses
         self.faults = state.faults
-        self._end_streams()
+        self.end_streams()
         for uid, pod in self._pods.items():
             self._set_timer(uid, processes.next_wake(pod))
 
-    def _end_streams(self) -> None:
+    def end_streams(self) -> None:
         """Whoever follows a log or a process of before is let go."""
         self.epoch += 1
         ended, self.streams = self.streams, {}
@@ -186,6 +186,14 @@ class SimRuntime:
         self._wakes.clear()
         self._timers.clear()
         self._inbox.clear()
+
+    def reboot(self, now: datetime) -> None:
+        """The machine restarts: what ran has ended, what was under way is forgotten and never ends."""
+        self._inbox.clear()
+        for uid, pod in list(self._pods.items()):
+            stopless = tuple(c._replace(stops=()) for c in pod.containers)
+            self._pods[uid] = pod._replace(delayed=(), starts=(), execs=(), containers=stopless)
+            self.lose_sandbox(uid, now)
 
     def lose_sandbox(self, uid: str, now: datetime) -> None:
         """The pod's sandbox and all in it die, as when a machine restarts."""

@@ -65,7 +65,24 @@ class SimStreams:
         pod = self._runtime.pod(pod_uid)
         return pod.container(container_id) if pod is not None else None
 
+    def log_now(self, pod_uid: str, container_id: str) -> bytes:
+        """The whole log as it is now, for callers without a loop. Raises StreamRefused."""
+        self._first_line(pod_uid, container_id, None)
+        with self._around:
+            container = self._container(pod_uid, container_id)
+            return b"".join(entry.text for entry in container.log.since(0)) if container is not None else b""
+
     # -------------------------------------------------------------------------------- processes
+
+    def exec_now(self, pod_uid: str, container_id: str, command: tuple[str, ...]) -> tuple[int | None, bytes]:
+        """Run a command for a caller without a loop: exit code (None: it takes time) and all it wrote."""
+        ends = _Ends()
+        with self._around:
+            number = self._runtime.start_exec(pod_uid, container_id, command, ends, self._now())
+        if number is None:
+            raise StreamRefused(f'container "{container_id}" is not running')
+        self._poke()
+        return ends.code, b"".join(ends.written)
 
     async def exec(
         self, pod_uid: str, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool
@@ -133,31 +150,40 @@ class _Following:
             self._loop.call_soon_threadsafe(self._event.set)
 
 
-class _ExecEnds:
-    """The ends of a process that a stream started: told by the runtime, read by the stream."""
+class _Ends:
+    """What a process that was started here has come to."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._moved = asyncio.Event()
-        self._written = (b"", b"")
-        self._code: int | None = None
-        self._closed = False
-
-    # what the runtime calls, on its thread
+    def __init__(self) -> None:
+        self.written = (b"", b"")
+        self.code: int | None = None
 
     def wrote(self, output: tuple[bytes, bytes]) -> None:
-        self._written = output
+        self.written = output
+
+    def ended(self, code: int) -> None:
+        self.code = code
+
+
+class _ExecEnds(_Ends):
+    """The ends of a process that a stream started: told by the runtime on its thread, read by the stream in the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self._moved = asyncio.Event()
+        self._closed = False
+
+    def wrote(self, output: tuple[bytes, bytes]) -> None:
+        super().wrote(output)
         self._tell()
 
     def ended(self, code: int) -> None:
-        self._code = code
+        super().ended(code)
         self._tell()
 
     def _tell(self) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._moved.set)
-
-    # what the stream calls, in the loop
 
     async def write(self, data: bytes) -> None:
         """Nobody reads it."""
@@ -172,8 +198,8 @@ class _ExecEnds:
         sent = [0, 0]
         while True:
             self._moved.clear()
-            code = self._code
-            for index, text in enumerate(self._written):
+            code = self.code
+            for index, text in enumerate(self.written):
                 if len(text) > sent[index]:
                     yield index + 1, text[sent[index] :]
                     sent[index] = len(text)
@@ -182,9 +208,10 @@ class _ExecEnds:
             await self._moved.wait()
 
     async def exit_code(self) -> int:
-        while self._code is None and not self._closed:
+        while self.code is None and not self._closed:
+            self._moved.clear()
             await self._moved.wait()
-        return self._code or 0
+        return self.code or 0
 
     async def close(self) -> None:
         self._closed = True

@@ -1,0 +1,192 @@
+"""`kube`: a cluster of scripted containers in virtual time, as a test sees it.
+
+In process it is called directly; clients in other threads and processes reach it by `kube.kubeconfig`. Both meet the same API.
+`Objects` is what every cluster for tests can do with objects; `Kube` adds what only virtual time can. Which options there are
+stands in `options.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from lifepod.api.objects import JsonObject
+from lifepod.assembly.cluster import ClusterState
+from lifepod.assembly.simulated import SimulatedCluster
+from lifepod.assembly.virtual_clock import DEFAULT_LIMIT, LengthOfTime, TurnedClock
+from lifepod.assembly.virtual_server import Mounted, mount
+from lifepod.runtime.sim import Program
+from lifepod.testing.clients import Clients
+from lifepod.testing.environment import Environment
+from lifepod.testing.objects import Objects
+from lifepod.testing.options import Options, settings_of
+from lifepod.testing.recorder import Recorder
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Callable[..., Any])
+
+
+class Snapshot:
+    """A cluster's whole state at one moment; `kube.restore` goes back to it, as often as wanted."""
+
+    def __init__(self, state: ClusterState, stories: Any) -> None:
+        self._state, self._stories = state, stories
+
+    def __repr__(self) -> str:
+        return f"<snapshot of {self._state.now:%Y-%m-%dT%H:%M:%SZ}>"
+
+
+class Kube(Objects, Clients):
+    """A cluster in virtual time. Use it as a context manager, or `close` it."""
+
+    def __init__(self, options: Options | None = None, sim: SimulatedCluster | None = None) -> None:
+        self.options = options or Options()
+        self._lock = threading.RLock()
+        self._programs: dict[str, Program] = dict(self.options.images)
+        self.sim = sim if sim is not None else self._made()
+        self.clock = TurnedClock(self.sim, self._lock, self.options.clock)
+        self._mounted: Mounted | None = None
+        self._environment: Environment | None = None
+        self._forks: list[Kube] = []
+        self._recorder = Recorder(self.sim.store)
+        self._first = self.snapshot()
+
+    def _made(self) -> SimulatedCluster:
+        return SimulatedCluster(settings_of(self.options, self._programs), self._lock)
+
+    def __repr__(self) -> str:
+        return f"<kube seed={self.options.seed} {self.clock!r}>"
+
+    def __enter__(self) -> Kube:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> Kube:
+        """Have KUBECONFIG and the in-cluster configuration of this process name this cluster until `close`."""
+        self._environment = Environment(self._served())
+        return self
+
+    def close(self) -> None:
+        """End every client's streams; let go of the listener and the environment; close its forks."""
+        for fork in self._forks:
+            fork.close()
+        if self._environment is not None:
+            self._environment.restore()
+            self._environment = None
+        if self._mounted is not None:
+            self._mounted.unmount()
+            self._mounted = None
+
+    # ------------------------------------------------------------------------------------------------ how it is reached
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig file of this cluster; $KUBECONFIG names it while the test runs."""
+        return self._served().files.kubeconfig
+
+    @property
+    def url(self) -> str:
+        """Where its API listens."""
+        return self._served().url
+
+    @property
+    def token(self) -> str:
+        """The administrator's bearer token."""
+        return self._served().token
+
+    @property
+    def ca_pem(self) -> bytes:
+        """The CA that signed the server's certificate."""
+        return self._served().ca_pem
+
+    def _served(self) -> Mounted:
+        if self._mounted is None:
+            self._mounted = mount(self.sim, self.clock, self._lock)
+        return self._mounted
+
+    # ------------------------------------------------------------------------------------------------ time
+
+    def advance(self, length: LengthOfTime) -> None:
+        """Let exactly that much time pass: `"24h"`, `"1m30s"`, seconds or a timedelta."""
+        self.clock.advance(length)
+
+    def step(self) -> bool:
+        """Go on to the next moment at which something happens; False when nothing ever will."""
+        return self.clock.step() is not None
+
+    def run_until(self, predicate: Callable[[], object], timeout: LengthOfTime = DEFAULT_LIMIT) -> bool:
+        """Let time pass until `predicate()` is true; False when it is not after `timeout` of virtual time."""
+        return self.clock.run_until(predicate, timeout)
+
+    # ------------------------------------------------------------------------------------------------ containers
+
+    def image(self, name: str) -> Callable[[P], P]:
+        """Have containers of this image follow a Python generator:
+
+        @kube.image("worker")
+        def worker(c):
+            yield c.log("up")
+            yield c.sleep(3)
+            yield c.exit(1)
+        """
+
+        def register(program: P) -> P:
+            self._programs[name] = program
+            return program
+
+        return register
+
+    # ------------------------------------------------------------------------------------------------ copies
+
+    def snapshot(self) -> Snapshot:
+        """The whole state of the cluster, its clock and its stories, as a value."""
+        with self._lock:
+            return Snapshot(self.sim.snapshot(), self._recorder.snapshot())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Be again as at the snapshot. Open watches end with 410, resourceVersions never go back."""
+        with self._lock:
+            self.sim.restore(snapshot._state)
+            self._recorder.restore(snapshot._stories)
+            self.clock.restored()
+
+    def reset(self) -> None:
+        """Be again as at the beginning."""
+        self.restore(self._first)
+
+    def fork(self) -> Kube:
+        """A second cluster that is as this one is now and goes its own way: a clock, a store and, once it is asked for its
+        `kubeconfig`, `url` or a client, a listener of its own."""
+        with self._lock:
+            state, programs = self.sim.snapshot(), dict(self._programs)
+            options = self.options._replace(images=programs, clock=self.options.clock)
+            other = Kube(options)
+            other.sim.restore(state)
+            other.clock.restored()
+            other._recorder.copy_from(self._recorder)
+            other._first = other.snapshot()
+        self._forks.append(other)
+        return other
+
+    # ------------------------------------------------------------------------------------------------ for Objects
+
+    def _request(self, method: str, path: str, body: JsonObject | None = None, content_type: str = "") -> JsonObject:
+        with self._lock:
+            self.clock.sync()
+            if method != "GET":
+                self.clock.rules.touched(self.sim.clock.now())
+            answer = self.sim.request(method, path, body, content_type or "application/json")
+        self.clock.poke()
+        return answer
+
+    def _look(self, look: Callable[[SimulatedCluster], T]) -> T:
+        with self._lock:
+            self.clock.sync()
+            return look(self.sim)
