@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -360,7 +358,7 @@ def test_a_supervisor_that_is_killed_takes_its_container_along_and_is_reported(o
     async def story(node):
         container = await node.start(await node.pod(), "sleep", "60")
         record = node.runtime._pods["u1"].containers[container]
-        supervisor = json.loads(await asyncio.to_thread(Path(record.folder, "started.json").read_text))["supervisor"]
+        supervisor = record.link.started.result()["supervisor"]
         os.kill(supervisor, signal.SIGKILL)
         report = await node.exited(container)
         assert (report.exit_code, report.reason) == (255, "Unknown")

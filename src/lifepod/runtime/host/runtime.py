@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from lifepod.runtime.executables import DEFAULT_PATH, NotExecutable, find_executable
-from lifepod.runtime.process.runtime import OrderFailed, ProcessRuntime, exec_error_text, start_error_text
+from lifepod.runtime.process.order_failure import OrderFailed, exec_error_text, start_error_text
+from lifepod.runtime.process.runtime import ProcessRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Callable

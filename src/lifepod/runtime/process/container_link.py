@@ -28,6 +28,8 @@ class ContainerLink:
         self._log_waiters: set[asyncio.Future[None]] = set()
         self.log_version = 0
         """Grows with every notice that the log grew; to be noted before reading the log."""
+        self.last_word: Message | None = None
+        """How the container ended, when the supervisor could say so."""
         self.started: asyncio.Future[Message] = self._loop.create_future()
         sock.setblocking(False)
         self._loop.add_reader(sock.fileno(), self._hear)
@@ -91,6 +93,8 @@ class ContainerLink:
                 return
             if "wrote" in message:
                 self._note_growth()
+            elif "code" in message:
+                self.last_word = message
             elif not self.started.done():
                 self.started.set_result(message)
 

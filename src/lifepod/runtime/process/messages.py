@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
+    from typing import Any, TextIO, TypeAlias
 
     Message: TypeAlias = dict[str, Any]
 
@@ -45,3 +46,24 @@ def receive(sock: socket.socket) -> tuple[Message, list[int]]:
         raise ConnectionClosed
     message: Message = json.loads(data)
     return message, list(fds)
+
+
+def in_memory(content: Message) -> TextIO:
+    """An open file with the content, for what may be longer than a packet; on no disk where the system can do that."""
+    if hasattr(os, "memfd_create"):
+        file = os.fdopen(os.memfd_create("lifepod"), "w+")
+    else:
+        import tempfile
+
+        file = tempfile.TemporaryFile("w+")  # noqa: SIM115 - the caller closes it
+    json.dump(content, file)
+    file.flush()
+    return file
+
+
+def from_file(fd: int) -> Message:
+    """What `in_memory` was given."""
+    with open(os.dup(fd)) as file:
+        file.seek(0)
+        content: Message = json.load(file)
+        return content

@@ -9,7 +9,6 @@ Without `persistent` it ends when lifepod does; with it, it listens on a socket 
 from __future__ import annotations
 
 import gc
-import json
 import os
 import select
 import signal
@@ -119,26 +118,25 @@ class NodeProcess:
     # -------------------------------------------------------------------------------------------- requests
 
     def _do_start(self, request: Message, fds: list[int]) -> Reply:
-        """Fork the supervisor of the container whose folder is named. fds: its connection to lifepod."""
-        with open(os.path.join(request["folder"], "config.json")) as file:
-            config = json.load(file)
-        namespaces = self._pod_fds(config.get("pod"))
+        """Fork the supervisor of a container of the pod that is named. fds: its connection to lifepod, its config as a file."""
+        namespaces = self._pod_fds(request.get("pod"))
 
         def child() -> None:
+            config = messages.from_file(fds[1])
+            os.close(fds[1])
             supervise(config, socket.socket(fileno=os.dup(fds[0])), namespaces)
 
-        return self._fork(child, keep=(fds[0], *namespaces))
+        return self._fork(child, keep=(*fds[:2], *namespaces))
 
     def _do_exec(self, request: Message, fds: list[int]) -> Reply:
         """Fork an exec helper. fds: its config as a file, its connection, stdin, stdout, stderr."""
-        with open(os.dup(fds[0])) as file:
-            file.seek(0)
-            config = json.load(file)
 
         def child() -> None:
+            config = messages.from_file(fds[0])
+            os.close(fds[0])
             run_exec(config, socket.socket(fileno=os.dup(fds[1])), (fds[2], fds[3], fds[4]))
 
-        return self._fork(child, keep=tuple(fds[1:5]))
+        return self._fork(child, keep=tuple(fds[:5]))
 
     def _do_pod(self, request: Message, fds: list[int]) -> Reply:
         """Make a pod's namespaces and network."""

@@ -9,13 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import json
 import os
 import secrets
 import signal
 import socket
-import tempfile
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lifepod.lifecycle.vocabulary import (
@@ -38,46 +35,41 @@ from lifepod.runtime.base import (
     StartContainerOrder,
     StopContainerOrder,
     StopSandboxOrder,
-    StreamRefused,
     TearDownVolumes,
 )
-from lifepod.runtime.cri_log import read_tail
 from lifepod.runtime.image_names import image_reference
 from lifepod.runtime.image_source import ImageUnusable, StandInImages
-from lifepod.runtime.process import exec_stream, messages
-from lifepod.runtime.process.byte_stream import SocketStream
+from lifepod.runtime.process import messages
+from lifepod.runtime.process.container_end import (
+    left_behind,
+    message_file,
+    note_ended,
+    note_never_started,
+    note_started,
+    reach_supervisor,
+)
 from lifepod.runtime.process.container_link import ContainerLink
-from lifepod.runtime.process.node_client import NodeClient, NodeProcessFailed, connect_in_folder
-from lifepod.runtime.process.probing import CommandResult, run_hook, run_probe
-from lifepod.runtime.process.records import NEVER_STARTED, ContainerRecord, PodRecord, SandboxRecord
+from lifepod.runtime.process.container_streams import ContainerReach, ContainerStreams
+from lifepod.runtime.process.log_files import next_attempt, remove_container_files
+from lifepod.runtime.process.node_client import NodeClient, NodeProcessFailed
+from lifepod.runtime.process.order_failure import OrderFailed, reason_of, start_error_text
+from lifepod.runtime.process.probing import run_hook, run_probe
+from lifepod.runtime.process.records import ContainerRecord, PodRecord, SandboxRecord
 from lifepod.runtime.process.state_files import load_pods, save_container, save_sandbox
-from lifepod.runtime.termination_message import termination_message
+from lifepod.runtime.process.stop import Stop, signal_number
 from lifepod.runtime.volume_folders import VolumeFailed, remove_tree, set_up_volume
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from lifepod.clock import Clock
     from lifepod.lifecycle.vocabulary import Outcome
-    from lifepod.runtime.base import ContainerConfig, Listener, LogOptions, Order, Verb, VolumeConfig
+    from lifepod.runtime.base import ContainerConfig, Listener, Order, Verb, VolumeConfig
     from lifepod.runtime.image_source import ImageSource
-    from lifepod.runtime.process.exec_stream import Attached, Exec
     from lifepod.runtime.process.messages import Message
 
-_LOST_EXIT_CODE = 255
-_START_ERROR_EXIT_CODE = 128
 
-
-class OrderFailed(Exception):
-    """The order cannot be carried out: the waiting reason it leads to, and the runtime's words."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-
-
-class ProcessRuntime:
+class ProcessRuntime(ContainerStreams):
     """Runs the containers of one node as processes of this machine. See `runtime.base.Runtime` and `NodeStreams`.
 
     `root_dir` is made if need be and belongs to this runtime alone. With `persistent`, containers outlive this process and
@@ -108,7 +100,7 @@ class ProcessRuntime:
         self._warned: set[tuple[str, str]] = set()
         self._pods: dict[str, PodRecord] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stops: dict[str, _Stop] = {}
+        self._stops: dict[str, Stop] = {}
         self._is_closed = False
         self.node = NodeClient()
         os.makedirs(self.root, mode=0o700, exist_ok=True)
@@ -130,22 +122,12 @@ class ProcessRuntime:
         """The part of the supervisor's configuration that says what to execute. Raises OrderFailed."""
         raise NotImplementedError
 
-    def exec_config(self, pod: PodRecord, container: ContainerRecord, command: tuple[str, ...]) -> Message:
-        """How a command is executed in a running container. Raises OrderFailed."""
-        raise NotImplementedError
-
     async def make_sandbox(self, sandbox: SandboxRecord) -> tuple[str, ...]:
         """Make what the pod's containers share; returns its addresses."""
         raise NotImplementedError
 
     async def drop_sandbox(self, sandbox: SandboxRecord) -> None:
         """Undo `make_sandbox`."""
-        raise NotImplementedError
-
-    async def connect(
-        self, sandbox: SandboxRecord | None, host: str, port: int, *, inside: bool = False
-    ) -> socket.socket:
-        """A connection to `host`; `inside`: as a process of the pod would make it. Raises OSError."""
         raise NotImplementedError
 
     async def prepare_volume(self, pod: PodRecord, folder: str, volume: VolumeConfig) -> str:
@@ -160,7 +142,23 @@ class ProcessRuntime:
         if not ready["ready"]:
             raise NodeProcessFailed(f"level {self.level} does not work here: {ready['problem']}")
         if self.persistent:
-            await self._adopt()
+            self._adopt()
+
+    def _adopt(self) -> None:
+        """Take over what the last lifepod left: running containers by their supervisors' sockets, ended ones by their files."""
+        for pod in load_pods(self.root):
+            self._pods[pod.uid] = pod
+            for container in pod.containers.values():
+                started = left_behind(container, "started.json")
+                if started is None:
+                    continue
+                note_started(container, started)
+                reached = reach_supervisor(container, started)
+                if reached is None:
+                    note_ended(container, left_behind(container, "exit.json"), self.clock.now())
+                else:
+                    self._link(container, *reached)
+            self._report(pod.uid)
 
     level = ""
     """`host` or `sandbox`."""
@@ -219,9 +217,9 @@ class ProcessRuntime:
         except OrderFailed as exc:
             outcome = Failed(exc.reason, exc.message)
         except (OSError, NodeProcessFailed) as exc:
-            outcome = Failed(_reason_of(order.verb), str(exc))
+            outcome = Failed(reason_of(order.verb), str(exc))
         except Exception as exc:  # noqa: BLE001 - the outermost loop of a task: one pod's failure must not take others along
-            outcome = Failed(_reason_of(order.verb), f"lifepod's runtime failed: {exc!r}; please report this")
+            outcome = Failed(reason_of(order.verb), f"lifepod's runtime failed: {exc!r}; please report this")
         self._end(order, outcome)
 
     def _end(self, order: Order, outcome: Outcome) -> None:
@@ -250,10 +248,10 @@ class ProcessRuntime:
                 return await self._remove_container(pod, container_id)
             case HookOrder():
                 container = self._container(pod, verb.container_id)
-                return await run_hook(_ContainerReach(self, pod, container), verb.hook, verb.handler)
+                return await run_hook(ContainerReach(self, pod, container), verb.hook, verb.handler)
             case ProbeOrder():
                 container = self._container(pod, verb.container_id)
-                return await run_probe(_ContainerReach(self, pod, container), verb.handler, verb.timeout_seconds)
+                return await run_probe(ContainerReach(self, pod, container), verb.handler, verb.timeout_seconds)
             case TearDownVolumes():
                 await self._tear_down(pod)
                 return Done()
@@ -394,14 +392,9 @@ class ProcessRuntime:
             config = self.launch(pod, container)
             await self._start_supervisor(container, config)
         except OrderFailed as exc:
-            self._never_started(container, exc.message)
+            note_never_started(container, exc.message, self.clock.now())
             raise OrderFailed(exc.reason or "RunContainerError", exc.message) from exc
         return Done()
-
-    def _never_started(self, container: ContainerRecord, text: str) -> None:
-        """As containerd shows a container whose start failed: exit code 128, started at the epoch."""
-        container.started_at = NEVER_STARTED
-        container.end(_START_ERROR_EXIT_CODE, "StartError", text, self.clock.now())
 
     async def _start_supervisor(self, container: ContainerRecord, config: Message) -> None:
         base: Message = {
@@ -412,77 +405,50 @@ class ProcessRuntime:
             "stdin_once": container.config.stdin_once,
             "persistent": self.persistent,
         }
-        with open(os.path.join(container.folder, "config.json"), "w") as file:  # noqa: ASYNC230 - a few kB
-            json.dump(base | config, file)
         ours, theirs = messages.channel()
-        try:
-            _, fds = await self.node.request("start", (theirs.fileno(),), folder=container.folder)
-        except NodeProcessFailed as exc:
-            ours.close()
-            raise OrderFailed("RunContainerError", str(exc)) from exc
-        finally:
-            theirs.close()
+        with messages.in_memory(base | config) as file:
+            try:
+                _, fds = await self.node.request("start", (theirs.fileno(), file.fileno()), pod=config.get("pod"))
+            except NodeProcessFailed as exc:
+                ours.close()
+                raise OrderFailed("RunContainerError", str(exc)) from exc
+            finally:
+                theirs.close()
         self._link(container, ours, fds[0] if fds else None)
         assert container.link is not None
         said = await container.link.started
         if "failed" in said:
             container.link.close()
             raise OrderFailed("RunContainerError", start_error_text(str(said["failed"])))
-        container.pid = int(said["pid"])
-        container.started_at = epoch_time(int(said["started"]))
-        if container.state == "created":
-            container.state = "running"
+        if container.started_at is None:  # it may have ended meanwhile, which noted both
+            note_started(container, said)
 
     def _link(self, container: ContainerRecord, sock: socket.socket, pidfd: int | None) -> None:
         container.link = ContainerLink(sock, pidfd, functools.partial(self._on_supervisor_end, container))
 
     def _on_supervisor_end(self, container: ContainerRecord) -> None:
-        """Read how the container ended; only the supervisor's file knows."""
+        """Note how the container ended, by its supervisor's last word, else by its file."""
         for running in list(container.execs):
             running.kill()
-        if container.state == "exited" or (container.started_at is None and not self._read_started(container)):
+        if container.state == "exited" or container.link is None:
             return
-        self._read_exit(container)
+        if container.started_at is None:
+            said = container.link.started.result()
+            if "started" not in said:
+                return
+            note_started(container, said)
+        note_ended(container, container.link.last_word or left_behind(container, "exit.json"), self.clock.now())
         stop = self._stops.pop(container.id, None)
         uid = self._uid_of(container)
         if uid is None:
             return
         self._report(uid)
-        if stop is not None:
-            stop.finish(self, Done())
-
-    def _read_started(self, container: ContainerRecord) -> bool:
-        """When the start is only known from the supervisor's file: it ended before its first word was read."""
-        said = _read_json(os.path.join(container.folder, "started.json"))
-        if said is None:
-            return False
-        container.started_at, container.pid = epoch_time(int(said["at"])), int(said["pid"])
-        return True
-
-    def _read_exit(self, container: ContainerRecord) -> None:
-        said = _read_json(os.path.join(container.folder, "exit.json"))
-        if said is None:
-            container.end(_LOST_EXIT_CODE, "Unknown", "", self.clock.now())
-            return
-        if said.get("never_ran"):
-            self._never_started(container, start_error_text(self._last_words(container)))
-            return
-        code = int(said["code"])
-        config = container.config
-        message = termination_message(
-            self.message_file(container),
-            config.termination_message_path,
-            config.termination_message_policy,
-            container.log_path,
-            code,
-        )
-        container.end(code, "Completed" if code == 0 else "Error", message, epoch_time(int(said["at"])))
+        for order in stop.finish() if stop is not None else ():
+            self._end(order, Done())
 
     def message_file(self, container: ContainerRecord) -> str:
-        return os.path.join(container.folder, "termination-log")
-
-    def _last_words(self, container: ContainerRecord) -> str:
-        return read_tail(container.log_path, 1, 2048).decode(errors="replace").strip()
+        """Where the container's termination message lies on this machine."""
+        return message_file(container)
 
     def _uid_of(self, container: ContainerRecord) -> str | None:
         return next((pod.uid for pod in self._pods.values() if container.id in pod.containers), None)
@@ -495,7 +461,7 @@ class ProcessRuntime:
             self._signal(container, signal.SIGKILL)
             await self._wait_exit(container)
         del pod.containers[container_id]
-        await asyncio.to_thread(_remove_container_files, container)
+        await asyncio.to_thread(remove_container_files, container)
         return Done()
 
     # -------------------------------------------------------------------------------------------- stopping
@@ -517,283 +483,16 @@ class ProcessRuntime:
             return
         stop = self._stops.get(container.id)
         if stop is None:
-            stop = self._stops[container.id] = _Stop()
+            stop = self._stops[container.id] = Stop()
             # The node says TERM when the spec says nothing; then the image's own signal counts.
             name = container.stop_signal if verb.signal == "TERM" and container.stop_signal else verb.signal
-            self._signal(container, _signal_number(name))
+            self._signal(container, signal_number(name))
         stop.orders.append(order)
         kill = functools.partial(self._signal, container, signal.SIGKILL)
         stop.kill_no_later_than(verb.grace_seconds, kill)
-
-    # -------------------------------------------------------------------------------------------- streams
-
-    def _find(self, pod_uid: str, container_id: str) -> tuple[PodRecord, ContainerRecord]:
-        pod = self._pods.get(pod_uid)
-        container = None if pod is None else pod.containers.get(container_id)
-        if pod is None or container is None:
-            raise StreamRefused(f"unable to retrieve container logs for {self.scheme}://{container_id}")
-        return pod, container
-
-    async def log(self, pod_uid: str, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
-        """See `NodeStreams`."""
-        _, container = self._find(pod_uid, container_id)
-        async for chunk in exec_stream.read_log(container, options):
-            yield chunk
-
-    async def exec(self, pod_uid: str, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> Exec:
-        """See `NodeStreams`."""
-        pod = self._pods.get(pod_uid)
-        container = None if pod is None else pod.containers.get(container_id)
-        if pod is None or container is None or container.state != "running":
-            raise StreamRefused(f"container not found or not running: {container_id}")
-        try:
-            return await self._start_exec(pod, container, command, stdin=stdin, tty=tty)
-        except OrderFailed as exc:
-            raise StreamRefused(exc.message) from exc
-        except NodeProcessFailed as exc:
-            raise StreamRefused(str(exc)) from exc
-
-    async def attach(self, pod_uid: str, container_id: str, *, stdin: bool, tty: bool) -> Attached:
-        """See `NodeStreams`."""
-        pod = self._pods.get(pod_uid)
-        container = None if pod is None else pod.containers.get(container_id)
-        if container is None:
-            raise StreamRefused(f"container not found: {container_id}")
-        return await exec_stream.attach(container, stdin=stdin and container.config.stdin)
-
-    async def dial(self, pod_uid: str, port: int) -> SocketStream:
-        """See `NodeStreams`."""
-        pod = self._pods.get(pod_uid)
-        sandbox = None if pod is None else next((s for s in pod.sandboxes.values() if s.is_ready), None)
-        if sandbox is None:
-            raise StreamRefused("the pod has no running sandbox")
-        try:
-            return await SocketStream.wrap(await self.connect(sandbox, "127.0.0.1", port, inside=True))
-        except OSError as exc:
-            raise StreamRefused(f"dial tcp4 127.0.0.1:{port}: {(exc.strerror or str(exc)).lower()}") from exc
-
-    async def _start_exec(
-        self, pod: PodRecord, container: ContainerRecord, command: tuple[str, ...], *, stdin: bool, tty: bool
-    ) -> Exec:
-        config = {**self.exec_config(pod, container, command), "tty": tty}
-        ends = _ExecEnds(stdin=stdin, tty=tty)
-        ours, theirs = messages.channel()
-        with tempfile.TemporaryFile("w+") as file:
-            json.dump(config, file)
-            file.flush()
-            try:
-                _, fds = await self.node.request("exec", (file.fileno(), theirs.fileno(), *ends.theirs))
-            except NodeProcessFailed:
-                ours.close()
-                ends.close_ours()
-                raise
-            finally:
-                theirs.close()
-                ends.close_theirs()
-        for fd in fds:
-            os.close(fd)
-        return exec_stream.Exec(container, ours, outputs=ends.outputs, stdin=ends.stdin)
-
-    async def run_command(
-        self, pod: PodRecord, container: ContainerRecord, command: tuple[str, ...], timeout_seconds: float | None
-    ) -> CommandResult:
-        """A probe's or hook's command: its output and exit code; killed at the time-out."""
-        if container.state != "running":
-            return CommandResult(0, b"", f"container not running ({container.id})")
-        try:
-            running = await self._start_exec(pod, container, command, stdin=False, tty=False)
-        except OrderFailed as exc:
-            return CommandResult(0, b"", exc.message)
-        output = b""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                async for _, data in running.output():
-                    output += data[: max(0, 65536 - len(output))]
-                code = await running.exit_code()
-        except TimeoutError:
-            return CommandResult(-1, output, timed_out=True)
-        finally:
-            running.abort()
-        if running.failure is not None:
-            return CommandResult(code, b"", exec_error_text(running.failure))
-        return CommandResult(code, output)
-
-    # -------------------------------------------------------------------------------------------- adoption
-
-    async def _adopt(self) -> None:
-        """Take over what the last lifepod left: running containers by their supervisors' sockets, ended ones by their files."""
-        for pod in load_pods(self.root):
-            self._pods[pod.uid] = pod
-            for container in pod.containers.values():
-                if container.state == "exited":
-                    continue
-                self._adopt_container(container)
-            self._report(pod.uid)
-
-    def _adopt_container(self, container: ContainerRecord) -> None:
-        started = _read_json(os.path.join(container.folder, "started.json"))
-        if started is None:
-            return
-        container.started_at, container.pid = epoch_time(int(started["at"])), int(started["pid"])
-        container.state = "running"
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            pidfd = os.pidfd_open(int(started["supervisor"]))
-            connect_in_folder(sock, container.folder)
-        except OSError:
-            sock.close()
-            self._read_exit(container)
-            return
-        self._link(container, sock, pidfd)
-
-
-class _Stop:
-    """A stop under way: who waits for it, and when SIGKILL comes."""
-
-    def __init__(self) -> None:
-        self.orders: list[Order] = []
-        self._kill: asyncio.TimerHandle | None = None
-
-    def kill_no_later_than(self, seconds: float, kill: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        when = loop.time() + seconds
-        if self._kill is not None:
-            if self._kill.when() <= when:
-                return
-            self._kill.cancel()
-        self._kill = loop.call_at(when, kill)
-
-    def finish(self, runtime: ProcessRuntime, outcome: Outcome) -> None:
-        if self._kill is not None:
-            self._kill.cancel()
-        for order in self.orders:
-            runtime._end(order, outcome)
-
-
-class _ExecEnds:
-    """The pipes or the terminal of one command: `theirs` go to it, the others stay."""
-
-    def __init__(self, *, stdin: bool, tty: bool) -> None:
-        if tty:
-            master, slave = os.openpty()
-            self.theirs = (slave, slave, slave)
-            self.stdin, self.outputs = master, {1: master}
-            return
-        out_read, out_write = os.pipe()
-        err_read, err_write = os.pipe()
-        self.outputs = {1: out_read, 2: err_read}
-        if stdin:
-            in_read, self.stdin = os.pipe()
-            os.set_blocking(self.stdin, False)
-        else:
-            in_read, self.stdin = os.open(os.devnull, os.O_RDONLY), -1
-        self.theirs = (in_read, out_write, err_write)
-
-    def close_theirs(self) -> None:
-        for fd in set(self.theirs):
-            os.close(fd)
-
-    def close_ours(self) -> None:
-        for fd in {self.stdin, *self.outputs.values()} - {-1}:
-            os.close(fd)
-
-
-class _ContainerReach:
-    """A container as probes and hooks reach it."""
-
-    def __init__(self, runtime: ProcessRuntime, pod: PodRecord, container: ContainerRecord) -> None:
-        self._runtime = runtime
-        self._pod = pod
-        self._container = container
-        self._sandbox = pod.sandboxes.get(container.config.sandbox_id)
-        ips = self._sandbox.ips if self._sandbox is not None else ()
-        self.pod_ip = ips[0] if ips else "127.0.0.1"
-
-    async def run(self, command: tuple[str, ...], timeout_seconds: float | None) -> CommandResult:
-        return await self._runtime.run_command(self._pod, self._container, command, timeout_seconds)
-
-    async def connect(self, host: str, port: int) -> socket.socket:
-        return await self._runtime.connect(self._sandbox, host, port)
-
-
-# ------------------------------------------------------------------------------------------------ texts and small facts
-
-
-def start_error_text(problem: str) -> str:
-    """A failed start in the words of containerd and runc."""
-    return (
-        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
-        f"unable to start container process: {problem}: unknown"
-    )
-
-
-def exec_error_text(problem: str) -> str:
-    """A failed exec in the words of containerd and runc."""
-    return f"OCI runtime exec failed: exec failed: unable to start container process: {problem}: unknown"
-
-
-def _reason_of(verb: Verb) -> str:
-    match verb:
-        case CreateContainerOrder():
-            return "CreateContainerError"
-        case StartContainerOrder():
-            return "RunContainerError"
-        case PullImageOrder():
-            return "ErrImagePull"
-        case InspectImageOrder():
-            return "ImageInspectError"
-        case _:
-            return ""
-
-
-def epoch_time(nanoseconds: int) -> datetime:
-    """Nanoseconds since the epoch as a moment, without a float's rounding."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
-
-
-def attempt_of(log_name: str) -> int:
-    """The attempt that a log file's name tells, -1 for other files."""
-    stem = log_name.split(".", 1)[0]
-    return int(stem) if stem.isdigit() else -1
-
-
-def next_attempt(log_folder: str, asked: int) -> int:
-    """The attempt's number: as asked, but above every attempt that left a log, were it forgotten.
-
-    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/kuberuntime_container.go: calcRestartCountByLogDir
-    """
-    newest = max((attempt_of(name) for name in os.listdir(log_folder)), default=-1)
-    return max(asked, newest + 1)
-
-
-def _signal_number(name: str) -> int:
-    text = name.upper().removeprefix("SIG")
-    if text.isdigit():
-        return int(text)
-    if text.startswith("RTMIN+"):
-        return int(signal.SIGRTMIN) + int(text[6:])
-    return int(getattr(signal, f"SIG{text}", signal.SIGTERM))
-
-
-def _read_json(path: str) -> Message | None:
-    try:
-        with open(path) as file:
-            content: Message = json.load(file)
-            return content
-    except (OSError, ValueError):
-        return None
 
 
 def _remove_trees(paths: list[str]) -> None:
     for path in paths:
         if os.path.lexists(path):
             remove_tree(path)
-
-
-def _remove_container_files(container: ContainerRecord) -> None:
-    """The folder, and the log unless it is the newest: that one tells the next attempt's number."""
-    remove_tree(container.folder)
-    folder = os.path.dirname(container.log_path)
-    with contextlib.suppress(FileNotFoundError):
-        if any(attempt_of(name) > container.attempt for name in os.listdir(folder)):
-            os.unlink(container.log_path)

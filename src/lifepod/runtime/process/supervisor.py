@@ -1,8 +1,8 @@
 """One container's supervisor: starts it, writes its log, carries its ends to who is attached, and records how it ended.
 
 Runs in a process of its own, forked from the node process; leads its own session and reaps every orphan of the container.
-The exit code is written to a file by rename before anyone is told, so that it outlives lifepod. Without `persistent` the
-connection to lifepod is a lifeline: when it closes, the container is killed.
+With `persistent` the exit code is written to a file by rename before anyone is told, so that it outlives lifepod; without it
+the connection to lifepod is a lifeline: when it closes, the container is killed.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ class Supervisor:
             return
         # A short command may have ended before its start was noticed.
         started_at = min(time.time_ns(), self._ended[1]) if self._ended is not None else time.time_ns()
-        self._write_file("started.json", {"pid": self._target, "supervisor": os.getpid(), "at": started_at})
+        started: Message = {"started": started_at, "pid": self._target, "supervisor": os.getpid()}
         if self._config.get("persistent"):
+            self._write_file("started.json", started)
             self._accept_adopters()
-        self._tell({"started": started_at, "pid": self._target})
+        self._tell(started)
         while self._ended is None:
             self._turn(None)
         self._finish()
@@ -388,7 +389,9 @@ class Supervisor:
         result: Message = {"code": code, "at": at}
         if not self._command_ran():
             result["never_ran"] = True  # bubblewrap could not execute the command; its words are in the log
-        self._write_file("exit.json", result)
+        if self._config.get("persistent"):
+            self._write_file("exit.json", result)
+        self._tell(result)
         for attached in list(self._attached.values()):
             attached.flush_and_close()
 

@@ -13,7 +13,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from lifepod.runtime.executables import DEFAULT_PATH, NotExecutable, find_executable
-from lifepod.runtime.process.runtime import OrderFailed, ProcessRuntime, exec_error_text, start_error_text
+from lifepod.runtime.process.order_failure import OrderFailed, exec_error_text, start_error_text
+from lifepod.runtime.process.runtime import ProcessRuntime
 from lifepod.runtime.sandbox.bubblewrap import find_bubblewrap
 from lifepod.runtime.sandbox.capabilities import NUMBERS, kept_capabilities
 from lifepod.runtime.sandbox.image_root import ImageRoot
