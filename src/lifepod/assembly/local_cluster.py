@@ -38,7 +38,9 @@ from lifepod.net.node_network import NodeNetwork, cluster_dns_ip
 from lifepod.net.service_table import service_table
 from lifepod.node.agent import Agent
 from lifepod.runtime.image_source import ImageSource
+from lifepod.runtime.base import NodeStreams
 from lifepod.runtime.process.runtime import ProcessRuntime
+from lifepod.runtime.volume_folders import remove_tree
 from lifepod.store import Selection, Store
 from lifepod.store.record import Change
 
@@ -78,6 +80,7 @@ class LocalCluster:
         self._ids = RandomIds()
         self._shared = SharedRuntime()
         self._work = options.work or Path(tempfile.mkdtemp(prefix="lifepod-"))
+        self._volumes = (options.data or self._work).absolute() / "volumes"
         self._driver: RealDriver | None = None
         self._runtime: ProcessRuntime | None = None
         self._network: NodeNetwork | None = None
@@ -106,7 +109,9 @@ class LocalCluster:
         self.cluster = Cluster(self.plane.api, self._wake, lambda name, problem: _report(problem))
         self._driver = RealDriver(self.cluster, self.clock.now, _report)
         view = StoreView(self.plane.store, self.plane.api.kinds)
-        for part in builtin_parts(view, self._ids, self.plane.api.settings.root_ca, socket.gethostname()):
+        for part in builtin_parts(
+            view, self._ids, self.plane.api.settings.root_ca, socket.gethostname(), str(self._volumes)
+        ):
             self.cluster.add_part(part)
         self.server = await self._listening(credentials)
         await self._start_nodes()
@@ -218,6 +223,10 @@ class LocalCluster:
             name, KubeconfigCredentials(self.server.url, known.ca.certificate, known.admin.certificate, known.admin.key)
         )
 
+    def streams_for(self, node: str) -> NodeStreams | None:
+        """The logs, processes and ports of a node's pods."""
+        return self._shared.streams_for(node)
+
     def decisions(self, pod_uid: str) -> tuple[Because, ...]:
         """What the core noted of a pod, newest last."""
         return self.cluster.decisions(pod_uid)
@@ -244,6 +253,14 @@ class LocalCluster:
     def _on_change(self, change: Change) -> None:
         if change.new.resource in _NETWORKED:
             self._network_changed.set()
+        if change.new.resource == "persistentvolumes" and change.type == "DELETED":
+            self._remove_folder(self.plane.store.decoded(change.new))
+
+    def _remove_folder(self, volume: JsonObject) -> None:
+        """The folder of a volume that was provisioned here goes with the volume."""
+        path = Path((volume["spec"].get("hostPath") or {}).get("path", ""))
+        if path.parent == self._volumes:
+            asyncio.get_running_loop().run_in_executor(None, remove_tree, str(path))
 
     async def _keep_network(self) -> None:
         """Names and Service addresses follow the API's objects."""

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from lifepod.api.objects import dig
+from lifepod.api.objects import JsonObject, dig
 from lifepod.apiserver.certificates import mint_credentials
 from lifepod.apiserver.exchange import Answer, Request, Response, Sink, Stream, Whole
 from lifepod.apiserver.routes import ResourcePath, resource_path
@@ -48,9 +48,13 @@ class ServerThread:
         self.folder = Path(tempfile.mkdtemp(prefix="lifepod-"))
         self.loop = asyncio.new_event_loop()
         self.free: list[Listener] = []
-        self.numbers = count(1)
+        self._numbers = count(1)
         threading.Thread(target=self.loop.run_forever, name="lifepod", daemon=True).start()
         atexit.register(self._close)
+
+    def new_folder(self) -> Path:
+        """The path of a folder for one cluster's files; it is gone when this process is."""
+        return self.folder / str(next(self._numbers))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` in the loop; returns its result. Not from the loop itself."""
@@ -75,10 +79,21 @@ def server_thread() -> ServerThread:
 
 
 class Files(NamedTuple):
-    """What clients find a mounted cluster by. `folder` is what a pod has as its service account's."""
+    """What clients find a cluster by. `folder` is what a pod has as its service account's."""
 
     kubeconfig: Path
     folder: Path
+
+
+def written_files(folder: Path, config: JsonObject, token: str, ca_pem: bytes) -> Files:
+    """Write them into a new folder that only we can read."""
+    folder.mkdir(mode=0o700)
+    kubeconfig = folder / "kubeconfig"
+    _write(kubeconfig, orjson.dumps(config, option=orjson.OPT_INDENT_2))
+    _write(folder / "token", token.encode())
+    _write(folder / "ca.crt", ca_pem)
+    _write(folder / "namespace", b"default")
+    return Files(kubeconfig, folder)
 
 
 class Listener:
@@ -122,10 +137,8 @@ class Mounted:
     # ------------------------------------------------------------------------------------------------ files
 
     def _write_files(self) -> Files:
-        folder = self._listener.thread.folder / str(next(self._listener.thread.numbers))
-        folder.mkdir(mode=0o700)
         cluster = {"server": self.url, "certificate-authority-data": base64.b64encode(self.ca_pem).decode()}
-        config = {
+        config: JsonObject = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": CONTEXT, "cluster": cluster}],
@@ -133,12 +146,7 @@ class Mounted:
             "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}],
             "current-context": CONTEXT,
         }
-        kubeconfig = folder / "kubeconfig"
-        _write(kubeconfig, orjson.dumps(config, option=orjson.OPT_INDENT_2))
-        _write(folder / "token", self.token.encode())
-        _write(folder / "ca.crt", self.ca_pem)
-        _write(folder / "namespace", b"default")
-        return Files(kubeconfig, folder)
+        return written_files(self._listener.thread.new_folder(), config, self.token, self.ca_pem)
 
     def unmount(self) -> None:
         """Take the cluster away: open streams end, its token is good no longer, the listener is free again."""

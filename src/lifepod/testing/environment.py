@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from lifepod.assembly.virtual_server import Mounted
+from lifepod.assembly.virtual_server import Files
 
 Undo: TypeAlias = Callable[[], None]
 
@@ -26,13 +26,13 @@ Undo: TypeAlias = Callable[[], None]
 class Environment:
     """The environment of this process while a cluster is open."""
 
-    def __init__(self, mounted: Mounted) -> None:
-        address = urlsplit(mounted.url)
+    def __init__(self, url: str, files: Files) -> None:
+        address = urlsplit(url)
         self._undo: list[Undo] = []
-        self._set("KUBECONFIG", str(mounted.files.kubeconfig))
+        self._set("KUBECONFIG", str(files.kubeconfig))
         self._set("KUBERNETES_SERVICE_HOST", str(address.hostname))
         self._set("KUBERNETES_SERVICE_PORT", str(address.port))
-        self._folder = mounted.files.folder
+        self._folder = files.folder
         for name in _PATCHES:
             module = sys.modules.get(name)
             if module is not None:

@@ -13,15 +13,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from lifepod.api.objects import JsonObject
+from lifepod.api.objects import JsonObject, dig
+from lifepod.apiserver.container_choice import chosen_container, logged_run, running_id
 from lifepod.assembly.cluster import ClusterState
 from lifepod.assembly.simulated import SimulatedCluster
 from lifepod.assembly.virtual_clock import DEFAULT_LIMIT, LengthOfTime, TurnedClock
 from lifepod.assembly.virtual_server import Mounted, mount
 from lifepod.runtime.sim import Program
+from lifepod.runtime.sim.streams import SimStreams
 from lifepod.testing.clients import Clients
 from lifepod.testing.environment import Environment
-from lifepod.testing.objects import Objects
+from lifepod.testing.errors import TestingError
+from lifepod.testing.objects import Objects, required_pod
 from lifepod.testing.options import Options, settings_of
 from lifepod.testing.recorder import Recorder
 
@@ -70,7 +73,8 @@ class Kube(Objects, Clients):
 
     def open(self) -> Kube:
         """Have KUBECONFIG and the in-cluster configuration of this process name this cluster until `close`."""
-        self._environment = Environment(self._served())
+        served = self._served()
+        self._environment = Environment(served.url, served.files)
         return self
 
     def close(self) -> None:
@@ -143,6 +147,34 @@ class Kube(Objects, Clients):
 
         return register
 
+    # ------------------------------------------------------------------------------------------------ inside pods
+
+    def logs(self, pod: str, container: str = "", namespace: str = "default", previous: bool = False) -> str:
+        """What a container has written. Raises ApiError as `kubectl logs` fails."""
+
+        def look(sim: SimulatedCluster) -> str:
+            obj = required_pod(sim, namespace, pod)
+            run = logged_run(obj, chosen_container(obj, container), previous)
+            return _streams(sim, obj).log_now(obj["metadata"]["uid"], run).decode(errors="replace")
+
+        return self._look(look)
+
+    def exec(self, pod: str, *command: str, container: str = "", namespace: str = "default") -> tuple[int, str]:
+        """Run a command in a container; its exit code and what it wrote. It must end without time passing."""
+
+        def look(sim: SimulatedCluster) -> tuple[int, str]:
+            obj = required_pod(sim, namespace, pod)
+            name = chosen_container(obj, container)
+            run = running_id(obj, name)
+            if not run:
+                raise TestingError(f"container {name} of pod {pod} does not run")
+            code, output = _streams(sim, obj).exec_now(obj["metadata"]["uid"], run, command)
+            if code is None:
+                raise TestingError(f"{' '.join(command)} takes time. Run it by a client, and let time pass meanwhile.")
+            return code, output.decode(errors="replace")
+
+        return self._look(look)
+
     # ------------------------------------------------------------------------------------------------ copies
 
     def snapshot(self) -> Snapshot:
@@ -190,3 +222,9 @@ class Kube(Objects, Clients):
         with self._lock:
             self.clock.sync()
             return look(self.sim)
+
+
+def _streams(sim: SimulatedCluster, pod: JsonObject) -> SimStreams:
+    streams = sim.streams(str(dig(pod, "spec", "nodeName")))
+    assert isinstance(streams, SimStreams)
+    return streams

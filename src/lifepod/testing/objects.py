@@ -5,27 +5,44 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import orjson
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, dig
-from lifepod.apiserver.container_choice import chosen_container, logged_run, running_id
 from lifepod.diagnosis.findings import Finding, Picture
 from lifepod.diagnosis.why import why
 from lifepod.lifecycle.vocabulary import Because
-from lifepod.runtime.sim.streams import SimStreams
 from lifepod.testing.errors import TestingError
 from lifepod.testing.pod_story import PodStory
 from lifepod.testing.recorder import Recorder
 
 if TYPE_CHECKING:
-    from lifepod.assembly.simulated import SimulatedCluster
+    from lifepod.apiserver.api import Api
+    from lifepod.assembly.cluster import Cluster
+    from lifepod.clock import Clock
+    from lifepod.store import Store
 
 T = TypeVar("T")
 _MANAGER = "lifepod-test"
+
+
+class Inside(Protocol):
+    """A cluster as its own process sees it."""
+
+    @property
+    def api(self) -> Api: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def cluster(self) -> Cluster: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
 
 class Findings(tuple[Finding, ...]):
@@ -43,7 +60,7 @@ class Objects:
     def _request(self, method: str, path: str, body: JsonObject | None = None, content_type: str = "") -> JsonObject:
         raise NotImplementedError
 
-    def _look(self, look: Callable[[SimulatedCluster], T]) -> T:
+    def _look(self, look: Callable[[Inside], T]) -> T:
         raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------------ writing
@@ -65,7 +82,7 @@ class Objects:
             return
         from lifepod.client.manifests import STDIN, read_manifests
 
-        kinds = self._look(lambda sim: sim.api.kinds)
+        kinds = self._look(lambda inside: inside.api.kinds)
         is_path = isinstance(manifest, Path) or ("\n" not in manifest and ":" not in manifest)
         text = str(manifest).encode()
         for each in read_manifests([str(manifest) if is_path else STDIN], kinds, namespace, lambda: text):
@@ -73,7 +90,7 @@ class Objects:
 
     def _apply_one(self, obj: JsonObject, namespace: str) -> JsonObject:
         api_version, name = obj.get("apiVersion", ""), obj.get("kind", "")
-        kind = self._look(lambda sim: sim.api.kinds.named(api_version, name))
+        kind = self._look(lambda inside: inside.api.kinds.named(api_version, name))
         if kind is None:
             raise TestingError(f'no kind "{name}" is known in version "{api_version}"')
         metadata = obj.get("metadata") or {}
@@ -105,7 +122,7 @@ class Objects:
         """One object as it is now, None when there is none. `resource` as kubectl knows it: pod, pods, po, deployments.apps."""
         kind = self._kind(resource)
         where = namespace if kind.namespaced else ""
-        encoded = self._look(lambda sim: sim.store.get_encoded(kind.stored_as, where, name))
+        encoded = self._look(lambda inside: inside.store.get_encoded(kind.stored_as, where, name))
         if encoded is None:
             return None
         found: JsonObject = orjson.loads(encoded)
@@ -125,64 +142,33 @@ class Objects:
         return PodStory(
             namespace,
             name,
-            lambda: self._look(lambda sim: recorder.versions(namespace, name)),
-            lambda: self._look(lambda sim: recorder.events(namespace, name)),
+            lambda: self._look(lambda inside: recorder.versions(namespace, name)),
+            lambda: self._look(lambda inside: recorder.events(namespace, name)),
         )
 
     def _kind(self, resource: str) -> Kind:
         word = resource.lower()
-        for kind in self._look(lambda sim: tuple(sim.api.kinds)):
+        for kind in self._look(lambda inside: tuple(inside.api.kinds)):
             if word in (kind.plural, kind.singular, kind.resource, kind.kind.lower(), *kind.short_names):
                 return kind
         raise TestingError(f'there is no resource "{resource}" in this cluster')
 
     # ------------------------------------------------------------------------------------------------ inside pods
 
-    def logs(self, pod: str, container: str = "", namespace: str = "default", previous: bool = False) -> str:
-        """What a container has written. Raises ApiError as `kubectl logs` fails."""
-
-        def look(sim: SimulatedCluster) -> str:
-            obj = self._required_pod(sim, namespace, pod)
-            run = logged_run(obj, chosen_container(obj, container), previous)
-            return _streams(sim, obj).log_now(obj["metadata"]["uid"], run).decode(errors="replace")
-
-        return self._look(look)
-
-    def exec(self, pod: str, *command: str, container: str = "", namespace: str = "default") -> tuple[int, str]:
-        """Run a command in a container; its exit code and what it wrote. It must end without time passing."""
-
-        def look(sim: SimulatedCluster) -> tuple[int, str]:
-            obj = self._required_pod(sim, namespace, pod)
-            name = chosen_container(obj, container)
-            run = running_id(obj, name)
-            if not run:
-                raise TestingError(f"container {name} of pod {pod} does not run")
-            code, output = _streams(sim, obj).exec_now(obj["metadata"]["uid"], run, command)
-            if code is None:
-                raise TestingError(f"{' '.join(command)} takes time. Run it by a client, and let time pass meanwhile.")
-            return code, output.decode(errors="replace")
-
-        return self._look(look)
-
-    @staticmethod
-    def _required_pod(sim: SimulatedCluster, namespace: str, name: str) -> JsonObject:
-        obj = sim.get("pods", name, namespace)
-        if obj is None:
-            raise TestingError(f'there is no pod "{name}" in namespace {namespace}')
-        return obj
-
     def decisions(self, pod: str, namespace: str = "default") -> tuple[Because, ...]:
         """Why the last things were decided about a pod, oldest first."""
-        return self._look(lambda sim: sim.cluster.decisions(self._required_pod(sim, namespace, pod)["metadata"]["uid"]))
+        return self._look(
+            lambda inside: inside.cluster.decisions(required_pod(inside, namespace, pod)["metadata"]["uid"])
+        )
 
     def why(self, pod: str, namespace: str = "default") -> Findings:
         """Why a pod is as it is: the cause, what happens next and when. `print` it."""
 
-        def look(sim: SimulatedCluster) -> Findings:
-            obj = self._required_pod(sim, namespace, pod)
+        def look(inside: Inside) -> Findings:
+            obj = required_pod(inside, namespace, pod)
             uid = obj["metadata"]["uid"]
-            events = [e for e in sim.cluster.list("events", namespace) if dig(e, "involvedObject", "uid") == uid]
-            picture = Picture(obj, sim.clock.now(), tuple(events), sim.cluster.get, sim.cluster.decisions(uid))
+            events = [e for e in inside.cluster.list("events", namespace) if dig(e, "involvedObject", "uid") == uid]
+            picture = Picture(obj, inside.clock.now(), tuple(events), inside.cluster.get, inside.cluster.decisions(uid))
             return Findings(why(picture))
 
         return self._look(look)
@@ -198,10 +184,12 @@ def _path(kind: Kind, namespace: str) -> str:
     )
 
 
-def _streams(sim: SimulatedCluster, pod: JsonObject) -> SimStreams:
-    streams = sim.streams(str(dig(pod, "spec", "nodeName")))
-    assert isinstance(streams, SimStreams)
-    return streams
+def required_pod(inside: Inside, namespace: str, name: str) -> JsonObject:
+    """A pod that has to be there. Raises TestingError."""
+    obj = inside.store.get("pods", namespace, name)
+    if obj is None:
+        raise TestingError(f'there is no pod "{name}" in namespace {namespace}')
+    return obj
 
 
 def _finding_text(finding: Finding) -> str:
