@@ -89,6 +89,8 @@ class RootBuilder:
                 _refuse("the root of an image is a folder")
             self._folder_facts[self._root] = (member.mode & 0o7777, _mtime(member))
             return
+        if name.startswith(_AUFS) and name != _OPAQUE:
+            return  # aufs' own bookkeeping
         parent, _, last = name.rpartition("/")
         if last.startswith(_WHITEOUT):
             self._white_out(parent, last, mine)
@@ -168,6 +170,9 @@ class RootBuilder:
 
     def _white_out(self, parent: str, last: str, mine: _OwnPaths) -> None:
         """Hide what lower layers have; what this layer itself made stays, whatever the order."""
+        name = last[len(_WHITEOUT) :]
+        if name in ("", ".", ".."):
+            _refuse("a whiteout of a folder above")
         try:
             folder = self._find_folder(parent, make=False)
         except _Missing:
@@ -178,9 +183,6 @@ class RootBuilder:
             return
         if last.startswith(_AUFS):
             return  # aufs' own bookkeeping
-        name = last[len(_WHITEOUT) :]
-        if name in ("", ".", ".."):
-            _refuse("a whiteout of a folder above")
         if f"{folder}/{name}" not in mine.paths:
             self._hide(f"{folder}/{name}", mine)
 
