@@ -47,7 +47,11 @@ def admitted(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> Js
         case "namespaces":
             return _labelled_namespace(obj)
         case "persistentvolumeclaims":
-            return _with_storage_class(api, obj)
+            return _protected(_with_storage_class(api, obj), "kubernetes.io/pvc-protection")
+        case "persistentvolumes":
+            return _protected(obj, "kubernetes.io/pv-protection")
+        case "daemonsets.apps":
+            return replaced(obj, ("metadata", "annotations", _TEMPLATE_GENERATION), "1")
         case _:
             return obj
 
@@ -56,7 +60,32 @@ def admitted_update(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, opti
     """A changed object after mutating admission."""
     if kind.resource == "namespaces":
         return _labelled_namespace(obj)
+    if kind.resource == "daemonsets.apps":
+        return _counted_template(obj, old)
     return obj
+
+
+def _protected(obj: JsonObject, finalizer: str) -> JsonObject:
+    """Claims and volumes in use are deleted only once they are free.
+
+    Source: k8s.io/kubernetes v1.34.4 plugin/pkg/admission/storage/storageobjectinuseprotection/admission.go: Admit
+    """
+    finalizers = obj["metadata"].get("finalizers") or []
+    return obj if finalizer in finalizers else replaced(obj, ("metadata", "finalizers"), [*finalizers, finalizer])
+
+
+_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def _counted_template(daemon_set: JsonObject, old: JsonObject) -> JsonObject:
+    """A DaemonSet's template is counted in an annotation; its pods carry the number as a label.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/registry/apps/daemonset/strategy.go: PrepareForUpdate
+    """
+    before = (old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "0")
+    same = dig(daemon_set, "spec", "template") == dig(old, "spec", "template")
+    number = before if same else str(int(before if before.isdigit() else 0) + 1)
+    return replaced(daemon_set, ("metadata", "annotations", _TEMPLATE_GENERATION), number)
 
 
 def _labelled_namespace(obj: JsonObject) -> JsonObject:

@@ -25,6 +25,14 @@ _CA_NOTE = (
 )
 
 
+_STORAGE_CLASS: JsonObject = {
+    "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "lifepod.dev/folder",
+    "reclaimPolicy": "Delete",
+    "volumeBindingMode": "Immediate",
+}
+
+
 def bootstrap(api: Api, now: datetime) -> None:
     """Make what is missing of a cluster's own objects."""
     options = WriteOptions(now)
@@ -32,6 +40,7 @@ def bootstrap(api: Api, now: datetime) -> None:
         _ensure(api, "namespaces", {"metadata": {"name": name}}, options)
     for obj in _priority_classes():
         _ensure(api, "priorityclasses.scheduling.k8s.io", obj, options)
+    _ensure(api, "storageclasses.storage.k8s.io", _STORAGE_CLASS, options)
     _ensure(api, "services", _kubernetes_service(api), options)
 
 

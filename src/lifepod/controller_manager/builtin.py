@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 from lifepod.clock import Ids
 from lifepod.controller_manager.manager import ControllerPart
 from lifepod.controller_manager.scheduler import SchedulerPart
+from lifepod.controllers.cron_job import cron_job_controller
+from lifepod.controllers.daemon_set import DAEMON_SET
 from lifepod.controllers.deployment import DEPLOYMENT
+from lifepod.controllers.disruption import DISRUPTION
 from lifepod.controllers.endpoint_slice import ENDPOINT_SLICE
 from lifepod.controllers.endpoints import ENDPOINTS
+from lifepod.controllers.ephemeral_claims import EPHEMERAL_CLAIMS
 from lifepod.controllers.job import JOB
 from lifepod.controllers.namespace import NAMESPACE
 from lifepod.controllers.node_lifecycle import NODE_LIFECYCLE
@@ -16,10 +22,25 @@ from lifepod.controllers.owner_gc import OWNER_GC
 from lifepod.controllers.pod_gc import POD_GC
 from lifepod.controllers.replica_set import REPLICA_SET
 from lifepod.controllers.service_account import service_account_controller
+from lifepod.controllers.stateful_set import STATEFUL_SET
 from lifepod.controllers.taint_eviction import TAINT_EVICTION
 from lifepod.controllers.ttl_after_finished import TTL_AFTER_FINISHED
 from lifepod.controllers.view import View
+from lifepod.controllers.volume_binding import volume_binding_controller
+from lifepod.controllers.volume_phases import VOLUME_PHASES
+from lifepod.controllers.volume_protection import VOLUME_PROTECTION
 from lifepod.turn import Part
+
+
+def time_zone(name: str) -> tzinfo | None:
+    """The time zone of that name, None when this machine knows none such."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError):
+        return None
+
 
 CONTROLLERS: tuple[Controller, ...] = (
     NAMESPACE,
@@ -33,10 +54,23 @@ CONTROLLERS: tuple[Controller, ...] = (
     TAINT_EVICTION,
     POD_GC,
     TTL_AFTER_FINISHED,
+    STATEFUL_SET,
+    DAEMON_SET,
+    DISRUPTION,
+    EPHEMERAL_CLAIMS,
+    VOLUME_PHASES,
+    VOLUME_PROTECTION,
 )
 
 
-def builtin_parts(view: View, ids: Ids, ca_pem: str, host: str = "lifepod") -> list[Part]:
-    """The scheduler and every controller. `ca_pem` is what `kube-root-ca.crt` holds."""
-    controllers = (service_account_controller(ca_pem), *CONTROLLERS)
+def builtin_parts(
+    view: View, ids: Ids, ca_pem: str, host: str = "lifepod", volumes: str = "/var/lib/lifepod/volumes"
+) -> list[Part]:
+    """The scheduler and every controller. `ca_pem` is what `kube-root-ca.crt` holds; new claims are folders below `volumes`."""
+    controllers = (
+        service_account_controller(ca_pem),
+        volume_binding_controller(volumes),
+        cron_job_controller(time_zone),
+        *CONTROLLERS,
+    )
     return [SchedulerPart(view, host), *(ControllerPart(controller, view, ids) for controller in controllers)]

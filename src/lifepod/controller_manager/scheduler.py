@@ -217,7 +217,10 @@ class SchedulerPart:
 
     def _try(self, uid: str, waiting: _Waiting, now: datetime, effects: list[Effect]) -> None:
         obstacle = claims_obstacle(self._view, waiting.pod, len(self._placements.nodes))
-        choice = Unschedulable(obstacle) if obstacle else self._placements.choose(waiting.demand)
+        if obstacle is not None and obstacle.is_passing:
+            self._rest_quietly(uid, waiting, now)
+            return
+        choice = Unschedulable(obstacle.message) if obstacle else self._placements.choose(waiting.demand)
         if isinstance(choice, Unschedulable):
             self._refuse(uid, waiting, choice.message, now, effects)
             return
@@ -236,6 +239,13 @@ class SchedulerPart:
             "target": {"kind": "Node", "name": choice.node},
         }
         effects.append(Write("create", "pods", namespace_of(pod), name_of(pod), body, subresource="binding", tag=uid))
+
+    def _rest_quietly(self, uid: str, waiting: _Waiting, now: datetime) -> None:
+        """Wait for the next change of a claim, without an event and without a back-off."""
+        group = waiting.group or _group_of(waiting.demand)
+        self._waiting[uid] = waiting._replace(group=group)
+        self._groups.setdefault(group, {})[uid] = None
+        self._resting.setdefault(group, _Group(0, now))
 
     def _refuse(self, uid: str, waiting: _Waiting, message: str, now: datetime, effects: list[Effect]) -> None:
         group = waiting.group or _group_of(waiting.demand)

@@ -5,6 +5,7 @@ Source: k8s.io/kubernetes v1.34.4 pkg/controller/controller_ref_manager.go: Clai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lifepod.api.objects import JsonObject
@@ -32,22 +33,26 @@ class Claimed(NamedTuple):
     writes: Stage
 
 
-def claimed_pods(view: View, owner: JsonObject) -> Claimed:
-    """The owner's pods by reference and selector."""
+def _anyone(pod: JsonObject) -> bool:
+    return True
+
+
+def claimed_pods(view: View, owner: JsonObject, may_belong: Callable[[JsonObject], bool] = _anyone) -> Claimed:
+    """The owner's pods by reference, selector and, for StatefulSets, name (`may_belong`)."""
     selector = owner["spec"].get("selector")
     kept, writes = [], []
     for pod in view.owned_by(uid_of(owner), "pods"):
         reference = controller_of(pod)
         if reference is None or reference.get("uid") != uid_of(owner):
             continue
-        if selects(selector, labels_of(pod)):
+        if selects(selector, labels_of(pod)) and may_belong(pod):
             kept.append(pod)
         elif not is_being_deleted(owner):
             writes.append(_release(owner, pod))
     if not is_being_deleted(owner):
         for pod in view.labelled("pods", namespace_of(owner), (selector or {}).get("matchLabels") or {}):
             stray = controller_of(pod) is None and not is_being_deleted(pod) and not is_finished(pod)
-            if stray and selector and selects(selector, labels_of(pod)):
+            if stray and selector and selects(selector, labels_of(pod)) and may_belong(pod):
                 kept.append(pod)
                 writes.append(_adopt(owner, pod))
     return Claimed(tuple(kept), tuple(writes))

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from lifepod.api.objects import JsonObject
 from lifepod.api.writes import Write
 from lifepod.controllers.job_manage import deletion_wish
-from lifepod.controllers.label_selection import selects
 from lifepod.controllers.outcome import (
     NOTHING,
     Change,
@@ -29,7 +28,6 @@ from lifepod.controllers.outcome import (
 )
 from lifepod.controllers.ownership import (
     controlled,
-    controller_key,
     controller_of,
     is_being_deleted,
     key_of,
@@ -47,6 +45,7 @@ from lifepod.controllers.pod_facts import (
     is_ready,
     pod_from_template,
 )
+from lifepod.controllers.pod_owner_keys import pod_owner_keys
 from lifepod.controllers.pod_ranking import deletion_order
 from lifepod.controllers.view import Key, View
 
@@ -60,32 +59,6 @@ def _keys(change: Change) -> Iterable[Key]:
     if change.resource == RESOURCE:
         return (key_of(change.obj),)
     return pod_owner_keys(change, "ReplicaSet", "apps", RESOURCE)
-
-
-def pod_owner_keys(change: Change, kind: str, group: str, resource: str) -> Iterable[Key]:
-    """The controllers of one kind that a pod's change concerns: its owner (of now and before), or who may adopt it."""
-    if change.type == "MODIFIED" and change.old is not None and _is_same_to_owners(change.old, change.obj):
-        return ()
-    found = [controller_key(pod, kind, group) for pod in (change.obj, change.old) if pod is not None]
-    if controller_of(change.obj) is None and change.type != "DELETED":
-        found += [
-            key_of(owner)
-            for owner in change.view.list(resource, namespace_of(change.obj))
-            if selects(owner["spec"].get("selector"), labels_of(change.obj))
-        ]
-    return [key for key in found if key is not None]
-
-
-def _is_same_to_owners(old: JsonObject, new: JsonObject) -> bool:
-    """Whether a pod's change is nothing to its owner: neither labels, owners, deletion, phase nor readiness."""
-    before, after = old["metadata"], new["metadata"]
-    return (
-        before.get("labels") == after.get("labels")
-        and before.get("ownerReferences") == after.get("ownerReferences")
-        and before.get("deletionTimestamp") == after.get("deletionTimestamp")
-        and (old.get("status") or {}).get("phase") == (new.get("status") or {}).get("phase")
-        and is_ready(old) == is_ready(new)
-    )
 
 
 def reconcile(look: Look) -> Outcome:

@@ -57,7 +57,7 @@ def _volume(
 
 
 def _claim(volume: str, claim_name: str, pod: JsonObject, reader: Reader) -> VolumeConfig | MountError:
-    """A bound claim is a folder named after its volume.
+    """A bound claim is the folder that its volume names.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/volumemanager/populator/desired_state_of_world_populator.go: getPVCExtractPV
     """
@@ -67,4 +67,11 @@ def _claim(volume: str, claim_name: str, pod: JsonObject, reader: Reader) -> Vol
         return MountError(f'failed to fetch PVC from API server: persistentvolumeclaims "{claim_name}" not found')
     if dig(claim, "status", "phase") != "Bound" or not dig(claim, "spec", "volumeName"):
         return MountError("PVC is not bound")
-    return VolumeConfig(volume, "claim", host_path=str(dig(claim, "spec", "volumeName")))
+    name = str(dig(claim, "spec", "volumeName"))
+    bound = reader.get("persistentvolumes", "", name)
+    if bound is None:
+        return MountError(f'failed to fetch PV {name} from API server: persistentvolumes "{name}" not found')
+    source = dig(bound, "spec", "hostPath") or dig(bound, "spec", "local")
+    if source is None:
+        return MountError(f"no volume plugin matched: {name} is not a folder of this machine (hostPath, local)")
+    return VolumeConfig(volume, "claim", host_path=str(source["path"]))

@@ -34,7 +34,9 @@ def set_up_volume(folder: str, volume: VolumeConfig) -> str:
             case "host":
                 return check_host_path(volume.host_path, volume.host_type)
             case "claim":
-                os.makedirs(volume.host_path, exist_ok=True)
+                if not os.path.isdir(volume.host_path):
+                    os.makedirs(volume.host_path)
+                    os.chmod(volume.host_path, 0o777)  # whoever the container runs as may write
                 return volume.host_path
             case "empty":
                 if not os.path.isdir(folder):

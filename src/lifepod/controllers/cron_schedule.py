@@ -1,0 +1,133 @@
+"""When a cron schedule is due: five fields, `@hourly` and its like, `@every 90s`.
+
+Source: github.com/robfig/cron v3.0.1 parser.go: ParseStandard; spec.go: SpecSchedule.Next; constantdelay.go
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import NamedTuple
+
+_MONTHS = {name: i for i, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_DAYS = {name: i for i, name in enumerate("sun mon tue wed thu fri sat".split())}
+_BOUNDS: tuple[tuple[int, int, dict[str, int]], ...] = (
+    (0, 59, {}),
+    (0, 23, {}),
+    (1, 31, {}),
+    (1, 12, _MONTHS),
+    (0, 6, _DAYS),
+)
+_DESCRIPTORS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+YEARS_AHEAD = 5
+
+
+class ScheduleError(ValueError):
+    """The text is no schedule."""
+
+
+class _Field(NamedTuple):
+    values: frozenset[int]
+    is_any: bool
+
+
+class Schedule(NamedTuple):
+    """A parsed schedule. `every`: a constant delay; else the five fields hold, in the time of `zone`."""
+
+    fields: tuple[_Field, ...] = ()
+    every: timedelta | None = None
+    zone: tzinfo = UTC
+
+    def next(self, after: datetime) -> datetime | None:
+        """The first moment after `after`; None when there is none within five years."""
+        if self.every is not None:
+            return after.replace(microsecond=0) + self.every
+        local = after.astimezone(self.zone)
+        for day in self._days(local.date()):
+            for hour in sorted(self.fields[1].values):
+                for minute in sorted(self.fields[0].values):
+                    wall = datetime(day.year, day.month, day.day, hour, minute, tzinfo=self.zone)
+                    moment = wall.astimezone(UTC)
+                    # An hour that the clock skips has no such moment.
+                    is_real = moment.astimezone(self.zone).replace(tzinfo=None) == wall.replace(tzinfo=None)
+                    if moment > after and is_real:
+                        return moment
+        return None
+
+    def _days(self, first: date) -> Iterator[date]:
+        """The days that match. Day of month and day of week both count when one is `*`, else either does."""
+        _, _, of_month, months, of_week = self.fields
+        day = first
+        while day.year <= first.year + YEARS_AHEAD:
+            if day.month not in months.values:
+                day = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+                continue
+            by_month, by_week = day.day in of_month.values, day.isoweekday() % 7 in of_week.values
+            both = of_month.is_any or of_week.is_any
+            if (by_month and by_week) if both else (by_month or by_week):
+                yield day
+            day += timedelta(days=1)
+
+
+def parse_schedule(text: str, zone: tzinfo = UTC) -> Schedule:
+    """The schedule that `text` writes. Raises ScheduleError."""
+    if text.startswith("@every "):
+        return Schedule(every=_duration(text.removeprefix("@every ").strip()), zone=zone)
+    fields = _DESCRIPTORS.get(text, text).split()
+    if text.startswith("@") and text not in _DESCRIPTORS:
+        raise ScheduleError(f"unrecognized descriptor: {text}")
+    if len(fields) != len(_BOUNDS):
+        raise ScheduleError(f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]")
+    return Schedule(tuple(_field(part, *bounds) for part, bounds in zip(fields, _BOUNDS, strict=True)), zone=zone)
+
+
+def _duration(text: str) -> timedelta:
+    parts = re.findall(r"([0-9]+(?:\.[0-9]*)?)(ns|us|ms|s|m|h)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ScheduleError(f"failed to parse duration @every {text}")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    # Shorter than a second is a second; fractions of seconds are dropped.
+    return timedelta(seconds=max(1, int(seconds)))
+
+
+def _field(text: str, low: int, high: int, names: dict[str, int]) -> _Field:
+    values: set[int] = set()
+    is_any = False
+    for part in text.split(","):
+        found, star = _range(part, low, high, names)
+        values |= found
+        is_any = is_any or star
+    return _Field(frozenset(values), is_any)
+
+
+def _range(text: str, low: int, high: int, names: dict[str, int]) -> tuple[set[int], bool]:
+    """`*`, `a`, `a-b`, each with `/step`; `a/step` goes up to the end. A step above 1 makes `*` count as named days."""
+    span, slash, step_text = text.partition("/")
+    step = _number(step_text, {}) if slash else 1
+    if span in ("*", "?"):
+        first, last = low, high
+    else:
+        start, dash, end = span.partition("-")
+        first = _number(start, names)
+        last = _number(end, names) if dash else high if slash else first
+    if first < low or last > high or first > last or step == 0:
+        raise ScheduleError(f"field {text} is out of range ({low} to {high})")
+    return set(range(first, last + 1, step)), span in ("*", "?") and step == 1
+
+
+def _number(text: str, names: dict[str, int]) -> int:
+    if text.lower() in names:
+        return names[text.lower()]
+    if not text.isascii() or not text.isdigit():
+        raise ScheduleError(f"failed to parse int from {text}")
+    return int(text)
