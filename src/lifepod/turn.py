@@ -8,12 +8,14 @@ does IO or reads a clock; the two drivers (asyncio in `assembly`, discrete event
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from lifepod.api.objects import JsonObject
 from lifepod.api.writes import ApiError, Write
 from lifepod.lifecycle.vocabulary import Ended, RuntimeReport
-from lifepod.runtime.base import Order
+
+if TYPE_CHECKING:
+    from lifepod.runtime.base import Order
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 

@@ -209,10 +209,10 @@ def _members(node: Node) -> Iterator[tuple[Node, Node]]:
 def _fill(root: Node) -> None:
     """Give every node its JSON value, children first, each node once however many aliases lead to it."""
     todo: list[tuple[Node, bool]] = [(root, False)]
-    done: set[int] = set()
+    done: set[Node] = set()
     while todo:
         node, ready = todo.pop()
-        if id(node) in done or node.kind == "scalar":
+        if node in done or node.kind == "scalar":
             continue
         if not ready:
             todo.append((node, True))
@@ -221,7 +221,7 @@ def _fill(root: Node) -> None:
             else:
                 todo += [(item, False) for item in node.content if isinstance(item, Node)]
             continue
-        done.add(id(node))
+        done.add(node)
         if node.kind == "list":
             items = [item for item in node.content if isinstance(item, Node)]
             node.value = [item.value for item in items]
