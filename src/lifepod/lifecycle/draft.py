@@ -30,7 +30,7 @@ class Draft:
             self.reasons, self.reasons_shown, self.backoffs, self.image_backoffs, self.attempts, self.probes, self.probing,
             self.mounted, self.mount_delay_seconds, self.mount_retry_at, self.kills, self.killing_pod, self.grace_seconds,
             self.kill_request, self.refusal, self.stop_seen_at, self.retry_at, self.deadline_passed, self.unmounted,
-            self.delete_asked, self.status, self.sent, self.resend_at,
+            self.delete_asked, self.status, self.sent, self.resend_at, self.refresh_at,
         ) = memory  # fmt: skip
         self.under_way: list[UnderWay] = list(under_way)
 
@@ -63,7 +63,7 @@ class Draft:
             wake_at, self.reasons, self.reasons_shown, self.backoffs, self.image_backoffs, self.attempts, self.probes,
             self.probing, self.mounted, self.mount_delay_seconds, self.mount_retry_at, self.kills, self.killing_pod,
             self.grace_seconds, self.kill_request, self.refusal, self.stop_seen_at, self.retry_at, self.deadline_passed,
-            self.unmounted, self.delete_asked, self.status, self.sent, self.resend_at,
+            self.unmounted, self.delete_asked, self.status, self.sent, self.resend_at, self.refresh_at,
         )  # fmt: skip
 
     def step(self, wake_at: datetime | None) -> Step:

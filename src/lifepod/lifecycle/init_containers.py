@@ -84,6 +84,15 @@ def init_actions(spec: PodSpec, report: RuntimeReport, results: ProbeResults, pr
     return InitActions(initialized, False, tuple(inits[i].name for i in reversed(starts)), tuple(reversed(kills)))
 
 
+def is_changed(container: ContainerSpec, seen: ContainerReport) -> bool:
+    """Whether a running container was made from another image than the spec names now: it is stopped and started anew.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/kuberuntime_manager.go: containerChanged;
+            pkg/kubelet/container/helpers.go: HashContainer (name and image)
+    """
+    return seen.asked_image not in ("", container.image)
+
+
 def _newest_each(report: RuntimeReport) -> list[ContainerReport]:
     seen: dict[str, ContainerReport] = {}
     for r in report.containers:
@@ -102,6 +111,9 @@ def _running_sidecar(
             return False, True, [KillTask(c.name, seen.id, text, grace_of(spec, c, "startup"))]
         if startup != "success":
             return False, False, []
+    if is_changed(c, seen):
+        text = f"Init container {c.name} definition changed"
+        return True, True, [KillTask(c.name, seen.id, text, spec.termination_grace_period_seconds)]
     if c.liveness_probe is not None and results(c.name, "liveness", seen.id) == "failure":
         text = f"Init container {c.name} failed liveness probe"
         return True, True, [KillTask(c.name, seen.id, text, grace_of(spec, c, "liveness"))]

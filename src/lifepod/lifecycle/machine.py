@@ -205,6 +205,17 @@ def _sync(d: Draft) -> None:
             d.sync_at = d.now
             return
         _begin_sync(d)
+    elif d.refresh_at is not None and d.now >= d.refresh_at:
+        _refresh_status(d)
+
+
+def _refresh_status(d: Draft) -> None:
+    """Show why the last sync could not start a container; nothing is tried again before its time.
+
+    Differs: a kubelet shows it with whatever sync comes next.
+    """
+    d.refresh_at, d.reasons_shown = None, d.reasons
+    publish(d, generate_status(d))
 
 
 def _continue_sync(d: Draft, cause: str) -> None:
@@ -253,7 +264,7 @@ def _deadline(d: Draft) -> datetime | None:
 
 def _begin_sync(d: Draft) -> None:
     """The status first, from what earlier syncs left; then what to do (lifecycle.md §4.8)."""
-    d.sync_wanted, d.sync_at = False, None
+    d.sync_wanted, d.sync_at, d.refresh_at = False, None, None
     d.reasons_shown = d.reasons
     made = generate_status(d)
     publish(d, made)
@@ -282,7 +293,7 @@ def _end_sync(d: Draft) -> None:
     if sync.retry_at is not None:
         moments.append(sync.retry_at)
     if d.reasons != d.reasons_shown and d.reasons:
-        moments.append(d.now + REASON_REFRESH)
+        d.refresh_at = d.now + REASON_REFRESH
     if d.sync_at is not None:
         moments.append(d.sync_at)
     d.sync_at = min(moments, default=None)
@@ -345,7 +356,7 @@ def _refuse(d: Draft) -> None:
 
 def _begin_terminating(d: Draft, cause: str) -> None:
     """No way back: statuses once more, then everything is stopped (upstream: SyncTerminatingPod)."""
-    d.worker, d.sync, d.sync_at, d.retry_at = "terminating", None, None, None
+    d.worker, d.sync, d.sync_at, d.retry_at, d.refresh_at = "terminating", None, None, None, None
     if cause == "evicted" and d.kill_request is not None:
         d.events.append(Event("Warning", d.kill_request.reason, d.kill_request.message))
     deletion = d.pod.deletion
@@ -552,7 +563,7 @@ def _sync_moments(d: Draft) -> list[datetime]:
         if d.retry_at is not None:
             moments.append(d.retry_at)
         else:
-            moments += [at for at in (d.sync_at, _deadline(d)) if at is not None]
+            moments += [at for at in (d.sync_at, d.refresh_at, _deadline(d)) if at is not None]
         return moments
     if d.retry_at is not None and d.retry_at > d.now:
         moments.append(d.retry_at)

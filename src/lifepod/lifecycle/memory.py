@@ -133,7 +133,8 @@ class ProbeWorker(NamedTuple):
 
 
 class PodMemory(NamedTuple):
-    """All that the core remembers of one pod. `status`: as last generated; `sent`: as last handed out to be written."""
+    """All that the core remembers of one pod. `status`: as last generated; `sent`: as last handed out to be written;
+    `refresh_at`: when the status is made again to show what the last sync found, without a sync."""
 
     worker: WorkerState = "syncing"
     pod: Pod | None = None
@@ -167,6 +168,7 @@ class PodMemory(NamedTuple):
     status: JsonObject | None = None
     sent: JsonObject | None = None
     resend_at: datetime | None = None
+    refresh_at: datetime | None = None
 
 
 _CLASSES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lifepod.lifecycle.container_status import newest_of
-from lifepod.lifecycle.init_containers import ProbeResults, grace_of, init_actions
+from lifepod.lifecycle.init_containers import ProbeResults, grace_of, init_actions, is_changed
 from lifepod.lifecycle.memory import KillTask
 from lifepod.lifecycle.restart_policy import effective_policy, restarts_if_killed, should_start
 from lifepod.lifecycle.version import Profile
@@ -77,12 +77,13 @@ def pod_actions(
                     text = 'Container is in "unknown" state, try killing it before restart'
                     kills.append(KillTask(c.name, seen.id, text, spec.termination_grace_period_seconds))
             continue
-        cause = _cause_to_kill(c, seen.id, results)
-        if cause is None:
+        is_other = is_changed(c, seen)
+        cause = None if is_other else _cause_to_kill(c, seen.id, results)
+        if not is_other and cause is None:
             keep += 1
             continue
-        text = f"Container {c.name} failed {cause} probe"
-        if restarts_if_killed(c, spec, profile):
+        text = f"Container {c.name} " + ("definition changed" if is_other else f"failed {cause} probe")
+        if is_other or restarts_if_killed(c, spec, profile):
             text += ", will be restarted"
             starts.append(c.name)
         kills.append(KillTask(c.name, seen.id, text, grace_of(spec, c, cause)))

@@ -186,11 +186,14 @@ def publish(d: Draft, made: JsonObject) -> None:
 
 
 def shown_containers(d: Draft) -> dict[str, probes.ShownContainer]:
-    """What the probers see: the containers as the status has them."""
+    """What the probers see: the containers as the status has them, with whole seconds.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/status/status_manager.go: normalizeStatus
+    """
     out: dict[str, probes.ShownContainer] = {}
     if d.status is None:
         return out
-    started_at = {c.id: c.started_at or c.created_at for c in d.report.containers}
+    started_at = {c.id: (c.started_at or c.created_at).replace(microsecond=0) for c in d.report.containers}
     for member in LISTS[:2]:
         for s in d.status.get(member) or ():
             container_id = (s.get("containerID") or "").partition("://")[2]

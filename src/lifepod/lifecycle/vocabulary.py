@@ -169,6 +169,7 @@ class ContainerReport(NamedTuple):
 
     `id` carries no scheme; `image` is the runtime's name of it, `image_id` its reference. `exit_code`, `reason` (`Completed`,
     `Error`, `OOMKilled`, `StartError`…), `message` (the termination message) and `finished_at` are set once exited.
+    `asked_image` is what the spec said when it was created, "" when that is not known.
     """
 
     id: str
@@ -185,6 +186,7 @@ class ContainerReport(NamedTuple):
     reason: str = ""
     message: str = ""
     user: tuple[int, int, tuple[int, ...]] | None = None
+    asked_image: str = ""
 
 
 class RuntimeReport(NamedTuple):

@@ -150,6 +150,9 @@ def container_config(action: v.CreateContainer, subject: Subject, setting: Setti
     mounts = mounts_of(pod, spec, dict(env))
     if isinstance(mounts, ConfigError):
         return mounts
+    target = spec.get("targetContainerName")
+    if target and not any(seen.name == target for seen in subject.report.containers):
+        return ConfigError(f"unable to find target container {target}")
     problem = why_not_as_root(pod, spec)
     if problem is not None:
         return problem

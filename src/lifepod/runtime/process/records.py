@@ -93,6 +93,7 @@ class ContainerRecord:
             exit_code=self.exit_code,
             reason=self.reason,
             message=self.message,
+            asked_image=self.config.image,
         )
 
 

@@ -36,6 +36,7 @@ class SimContainer(NamedTuple):
     stops: tuple[int, ...] = ()
     kill_at: datetime | None = None
     resume_at: datetime | None = None
+    asked_image: str = ""
 
 
 class SimExec(NamedTuple):
@@ -105,4 +106,5 @@ def _container_report(c: SimContainer) -> ContainerReport:
         reason=c.reason,
         message=c.message,
         user=_DEFAULT_USER,
+        asked_image=c.asked_image,
     )

@@ -375,9 +375,8 @@ class SimRuntime:
             case PullImageOrder(image):
                 return self._pull(pod, number, verb, now)
             case CreateContainerOrder(config):
-                container = SimContainer(
-                    self._ids.hexadecimal(64), config._replace(image=images.shown_name(config.image)), now
-                )
+                shown = config._replace(image=images.shown_name(config.image))
+                container = SimContainer(self._ids.hexadecimal(64), shown, now, asked_image=config.image)
                 pod = pod._replace(containers=(container, *pod.containers))
                 return self._end(pod, number, Done(container.id), now)
             case StartContainerOrder(container_id):
