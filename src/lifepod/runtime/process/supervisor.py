@@ -127,13 +127,16 @@ class Supervisor:
         ours.sendall(self._config["hostname"].encode() + b"\n")
         ours.shutdown(socket.SHUT_WR)
         fds = {"@INFO@": info_write, "@STATUS@": status_write, "@READY@": theirs.fileno()}
+        for word, text in self._config.get("data", {}).items():
+            fds[word] = _memory_file(text)
         argv = [str(fds[word]) if word in fds else word for word in self._config["bwrap"]]
         starting = launch.Launch({**self._config, "path": argv[0], "argv": argv}, ends, tuple(fds.values()))
         self._early_text = b""
         self._pid = launch.start(starting, namespaces)
-        for fd in (info_write, status_write):
-            os.close(fd)
+        del fds["@READY@"]
         theirs.close()
+        for fd in fds.values():
+            os.close(fd)
         is_read = False
 
         def look() -> None:
@@ -495,6 +498,13 @@ class _Attached:
         with contextlib.suppress(OSError):
             self.sock.sendall(self.backlog)
         self.sock.close()
+
+
+def _memory_file(text: str) -> int:
+    fd = os.memfd_create("lifepod")
+    os.write(fd, text.encode())
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _is_caught(pid: int, number: int) -> bool:

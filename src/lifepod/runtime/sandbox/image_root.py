@@ -27,6 +27,7 @@ class ImageRoot:
         self.skeleton = skeleton
         self.read_only = read_only
         self.copy_to = copy_to
+        self.data: dict[str, str] = {}
         by_depth = sorted(mounts, key=lambda m: m.target.count("/"))
         self.mounts = tuple(BindMount(m.source, self.resolved(m.target), m.read_only) for m in by_depth)
 

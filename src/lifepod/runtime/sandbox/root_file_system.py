@@ -1,13 +1,16 @@
 """A container's file system in image mode `host`: which mounts bubblewrap makes, in which order.
 
 The root is a tmpfs. This machine's /usr, /etc, /var and /opt lie in it under a private writable layer each; of the rest only
-what programs need. A `skeleton` folder holds, as the uppermost read-only layer, the files that Kubernetes writes into every
-container and the places of the mounts: an ordinary user owns nothing in /etc or /var and could not make them there.
+what programs need. A `skeleton` folder is the uppermost read-only layer: our own files, and the places of the mounts, since an
+ordinary user owns nothing in /etc or /var and could not make them there. It is made once for all containers with the same
+places; what Kubernetes writes into each container goes past the disk (`data`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 from typing import NamedTuple
 
 OVERLAID = ("/etc", "/opt", "/usr", "/var")
@@ -26,46 +29,47 @@ class BindMount(NamedTuple):
 
 
 class RootFileSystem:
-    """Where everything of one container lies. `own_files` are put into the skeleton: (path, content, mode)."""
+    """Where everything of one container lies; `skeletons` is the folder for the skeletons of all.
 
-    def __init__(self, skeleton: str, mounts: tuple[BindMount, ...], *, read_only: bool) -> None:
-        self.skeleton = skeleton
+    `data` are texts for files that bubblewrap makes, by the word of its options that stands for the file's descriptor.
+    """
+
+    def __init__(self, skeletons: str, mounts: tuple[BindMount, ...], *, read_only: bool) -> None:
+        self.skeleton = os.path.join(skeletons, "none yet")
         self.read_only = read_only
+        self.data: dict[str, str] = {}
         self.mounts = tuple(
             BindMount(m.source, resolve(m.target), m.read_only)
             for m in sorted(mounts, key=lambda m: m.target.count("/"))
         )
+        self._skeletons = skeletons
+        self._data_paths: dict[str, str] = {}
 
     def resolved(self, path: str) -> str:
         """The path without this machine's links."""
         return resolve(path)
 
     def write_skeleton(self, own_files: tuple[tuple[str, str, int], ...], cwd: str) -> None:
-        """Make the skeleton's files and the places of the mounts and of the working folder."""
-        for folder in (*(f"/var/{name}" for name in _WRITABLE_IN_VAR), *OVERLAID):
-            os.makedirs(self.skeleton + folder, exist_ok=True)
-        os.makedirs(self.skeleton + "/var/tmp", exist_ok=True)
-        os.chmod(self.skeleton + "/var/tmp", 0o1777)
-        for path, content, mode in own_files:
-            target = self.skeleton + path
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(target, "w") as file:
-                file.write(content)
-            os.chmod(target, mode)
+        """Make the places of the own files (path, content, mode), of the mounts and of the working folder."""
+        for number, (path, content, _) in enumerate(own_files):
+            if content:
+                self.data[f"@DATA{number}@"] = content
+                self._data_paths[f"@DATA{number}@"] = resolve(path)
+        files = {path: ("", mode) for path, _, mode in own_files}
+        files |= {path: (content, mode) for path, content, mode in _STAND_IN_FILES}
+        folders = [*(f"/var/{name}" for name in _WRITABLE_IN_VAR), *OVERLAID, "/var/tmp"]
         if cwd.startswith(_IN_OVERLAYS) and not os.path.lexists(cwd):
-            os.makedirs(self.skeleton + cwd, exist_ok=True)
+            folders.append(cwd)
         for mount in self.mounts:
             if mount.target.startswith(_IN_OVERLAYS):
-                self._make_place(mount)
-
-    def _make_place(self, mount: BindMount) -> None:
-        target = self.skeleton + mount.target
-        if os.path.isdir(mount.source):
-            os.makedirs(target, exist_ok=True)
-            return
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if not os.path.lexists(target):
-            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+                if os.path.isdir(mount.source):
+                    folders.append(mount.target)
+                else:
+                    files.setdefault(mount.target, ("", 0o644))
+        name = hashlib.sha256(repr((folders, sorted(files.items()))).encode()).hexdigest()[:32]
+        self.skeleton = os.path.join(self._skeletons, name)
+        if not os.path.isdir(self.skeleton):
+            _write_skeleton(self.skeleton, folders, files)
 
     def options(self, cwd: str) -> list[str]:
         """bubblewrap's options, in order; the working folder is made when it is missing."""
@@ -86,6 +90,8 @@ class RootFileSystem:
             words += ["--dir", name]
         words += ["--perms", "1777", "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev", "--dir", "/dev/mqueue"]
         words += ["--ro-bind-try", "/sys", "/sys"]
+        for word, path in self._data_paths.items():
+            words += ["--perms", "0644", "--bind-data", word, path]
         for mount in self.mounts:
             words += ["--ro-bind" if mount.read_only else "--bind", mount.source, mount.target]
         if cwd != "/":
@@ -110,6 +116,56 @@ _IN_OVERLAYS = tuple(f"{top}/" for top in OVERLAID)
 _VISIBLE = tuple(f"{top}/" for top in (*OVERLAID, *_OVERLAID_WHEN_FOLDERS, *_SHOWN, "/dev", "/proc", "/sys"))
 
 
+def _write_skeleton(skeleton: str, folders: list[str], files: dict[str, tuple[str, int]]) -> None:
+    """Make a skeleton; it appears whole or not at all."""
+    unfinished = skeleton + ".new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for folder in folders:
+        os.makedirs(unfinished + folder, exist_ok=True)
+    os.chmod(unfinished + "/var/tmp", 0o1777)
+    for path, (content, mode) in files.items():
+        target = unfinished + path
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "w") as file:
+            file.write(content)
+        os.chmod(target, mode)
+    os.rename(unfinished, skeleton)
+
+
 def resolve(path: str) -> str:
     """The path without this machine's symbolic links: bubblewrap would follow an absolute one to the wrong place."""
     return os.path.realpath(path) if path.startswith(_VISIBLE) else os.path.normpath(path)
+
+
+_NSLOOKUP = """#!/bin/sh
+# busybox 1.28's manners: exit 0 when the name resolves, by way of the search list.
+name=
+for word in "$@"; do
+  case "$word" in -*) ;; *) name=$word; break ;; esac
+done
+[ -n "$name" ] || { echo "Usage: nslookup [HOST] [SERVER]" >&2; exit 1; }
+server=$(while read -r key value _; do [ "$key" = nameserver ] && { echo "$value"; break; }; done < /etc/resolv.conf)
+echo "Server:    ${server:-127.0.0.1}"
+echo "Address 1: ${server:-127.0.0.1}"
+echo
+found=$(getent ahostsv4 "$name") || { echo "nslookup: can't resolve '$name'" >&2; exit 1; }
+echo "Name:      $name"
+number=0
+echo "$found" | while read -r address kind canonical; do
+  [ "$kind" = STREAM ] || continue
+  number=$((number + 1))
+  echo "Address $number: $address ${canonical:-$name}"
+done
+exit 0
+"""
+
+_STAND_IN_FILES = (
+    (
+        "/etc/nsswitch.conf",
+        "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+        0o644,
+    ),
+    ("/usr/local/sbin/nslookup", _NSLOOKUP, 0o755),
+    ("/usr/bin/nslookup", _NSLOOKUP, 0o755),
+)
+"""Names by DNS, and our `nslookup` over this machine's."""

@@ -152,8 +152,7 @@ class SandboxRuntime(ProcessRuntime):
             raise OrderFailed("RunContainerError", f"the pod sandbox {config.sandbox_id} does not run")
         root = self._root(pod, container)
         cwd = root.resolved(config.working_dir or "/")
-        own_files = self._own_files(sandbox) if container.image_root else self._own_files(sandbox) + _STAND_IN_FILES
-        root.write_skeleton(own_files, cwd)
+        root.write_skeleton(self._own_files(sandbox), cwd)
         env = self._environment(sandbox, config)
         argv = [*config.command, *config.args]
         try:
@@ -169,6 +168,7 @@ class SandboxRuntime(ProcessRuntime):
             "argv": [],
             "pod": sandbox.id,
             "hostname": sandbox.config.hostname,
+            "data": root.data,
         }
 
     def _bubblewrap_words(
@@ -185,7 +185,7 @@ class SandboxRuntime(ProcessRuntime):
             words += ["--setenv", name, value]
         words += root.options(cwd)
         # Read last, after every mount: that it was read tells the supervisor that the container's files stand.
-        return [*words, "--ro-bind-data", "@READY@", root.resolved("/etc/hostname"), "--chdir", cwd]
+        return [*words, "--perms", "0644", "--ro-bind-data", "@READY@", root.resolved("/etc/hostname"), "--chdir", cwd]
 
     def _root(self, pod: PodRecord, container: ContainerRecord) -> RootFileSystem | ImageRoot:
         """The container's files: its image's, or this machine's where it has none."""
@@ -200,10 +200,10 @@ class SandboxRuntime(ProcessRuntime):
         ]
         if config.termination_message_path:
             mounts.append(BindMount(self.message_file(container), config.termination_message_path, False))
-        skeleton = os.path.join(container.folder, "skeleton")
         read_only = config.security.read_only_root
         if not container.image_root:
-            return RootFileSystem(skeleton, tuple(mounts), read_only=read_only)
+            return RootFileSystem(self._folder("skeletons"), tuple(mounts), read_only=read_only)
+        skeleton = os.path.join(container.folder, "skeleton")
         copy_to = "" if self._has_overlays() else os.path.join(container.folder, "root")
         return ImageRoot(container.image_root, skeleton, tuple(mounts), read_only=read_only, copy_to=copy_to)
 
@@ -278,37 +278,3 @@ def _first_link(root: str, path: str) -> str | None:
         if os.path.islink(root + at):
             return at
     return None
-
-
-_NSLOOKUP = """#!/bin/sh
-# busybox 1.28's manners: exit 0 when the name resolves, by way of the search list.
-name=
-for word in "$@"; do
-  case "$word" in -*) ;; *) name=$word; break ;; esac
-done
-[ -n "$name" ] || { echo "Usage: nslookup [HOST] [SERVER]" >&2; exit 1; }
-server=$(while read -r key value _; do [ "$key" = nameserver ] && { echo "$value"; break; }; done < /etc/resolv.conf)
-echo "Server:    ${server:-127.0.0.1}"
-echo "Address 1: ${server:-127.0.0.1}"
-echo
-found=$(getent ahostsv4 "$name") || { echo "nslookup: can't resolve '$name'" >&2; exit 1; }
-echo "Name:      $name"
-number=0
-echo "$found" | while read -r address kind canonical; do
-  [ "$kind" = STREAM ] || continue
-  number=$((number + 1))
-  echo "Address $number: $address ${canonical:-$name}"
-done
-exit 0
-"""
-
-_STAND_IN_FILES = (
-    (
-        "/etc/nsswitch.conf",
-        "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
-        0o644,
-    ),
-    ("/usr/local/sbin/nslookup", _NSLOOKUP, 0o755),
-    ("/usr/bin/nslookup", _NSLOOKUP, 0o755),
-)
-"""What a container without an image gets besides: names by DNS, and our `nslookup` over this machine's."""
