@@ -135,6 +135,10 @@ class Stream(NamedTuple):
     headers: Headers = ()
 
 
+NO_ANSWER = Stream(lambda sink: sink.abort(), 0)
+"""The connection breaks without an answer: what a fault does."""
+
+
 class Upgrade(NamedTuple):
     """The request becomes a WebSocket that speaks `subprotocol`; it is closed when `run` returns."""
 

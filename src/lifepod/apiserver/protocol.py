@@ -18,7 +18,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from lifepod.apiserver.exchange import Answer, Peer, Request, Response, Site, Stream, Upgrade, Whole, phrase
+from lifepod.apiserver.exchange import NO_ANSWER, Answer, Peer, Request, Response, Site, Stream, Upgrade, Whole, phrase
 
 _log = logging.getLogger("lifepod.apiserver")
 
@@ -297,6 +297,9 @@ class HttpProtocol(asyncio.Protocol):
         self._send(response, False, "")
 
     def _open_stream(self, stream: Stream, keep_alive: bool) -> None:
+        if stream is NO_ANSWER:
+            self.transport.abort()
+            return
         head = f"HTTP/1.1 {stream.status} {phrase(stream.status)}\r\nDate: {self._shared.date()}\r\n"
         for name, value in stream.headers:
             head += f"{name}: {value}\r\n"

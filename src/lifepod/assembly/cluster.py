@@ -73,6 +73,8 @@ class Cluster:
         self.references = References()
         self.now: datetime | None = None
         self.wake = wake
+        self.carry_out: Callable[[str, Write, Callable[[], JsonObject]], JsonObject] = lambda part, write, do: do()
+        """Stands between a part's write and the API; faults get in between here."""
         self._on_failure = on_failure
         self._parts: dict[str, Part] = {}
         self._agents: dict[str, Agent] = {}
@@ -122,6 +124,16 @@ class Cluster:
         self.remove_part(agent.name)
         if _is_part(runtime):
             self.remove_part(runtime.name)  # type: ignore[attr-defined]  # a runtime that is a part as well
+
+    def begin_anew(self, node: str) -> None:
+        """Tell a node's agent, which knows nothing any more, all there is: its pods, and what its runtime has of them."""
+        agent, runtime = self._agents[node], self._runtimes[node]
+        inbox: list[News] = []
+        for interest in agent.interests:
+            inbox += [Changed("ADDED", interest.resource, obj, None) for obj in self._existing(interest)]
+        inbox += [PodReported(uid, report) for uid, report in runtime.reports().items()]
+        self._inboxes[agent.name] = inbox
+        self.poke(agent.name)
 
     def remove_part(self, name: str) -> None:
         """Forget a part."""
@@ -237,7 +249,7 @@ class Cluster:
                     self.poke(runtime.name)  # type: ignore[attr-defined]  # a runtime that is a part as well
             return
         try:
-            obj = self.api.carry_out(effect, now)
+            obj = self.carry_out(name, effect, lambda: self.api.carry_out(effect, now))
         except ApiError as error:
             self.tell(name, Answered(effect, None, error))
         else:

@@ -192,6 +192,19 @@ class Agent:
         """Speak again; tell the cluster's loop that the agent is due."""
         self._is_paused = False
 
+    def forget_all(self) -> None:
+        """Know nothing, as after a restart; the cluster's loop must tell it everything again."""
+        for entry in self._entries.values():
+            self._references.remove(self.name, entry.references)
+        self._entries, self._orphans, self._dirty, self._timers, self._held = {}, {}, {}, [], []
+        self._events = EventRecorder(self.node)
+        self._started_at = self._lease_at = self._status_at = self._facts = None
+
+    @property
+    def pressures(self) -> Pressures:
+        """What the node suffers from."""
+        return self._pressures
+
     @property
     def is_paused(self) -> bool:
         """Whether the agent is silent."""

@@ -1,22 +1,20 @@
-"""How scenarios and faults write lengths of time: `500ms`, `1.5s`, `2m30s`, `24h`, `7d`."""
+"""How scenarios and faults write lengths of time: `500ms`, `1.5s`, `2m30s`, `24h`, `7d`, and a lone `0`."""
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+from lifepod.simulation.clock_modes import BadTime, length_of_time
 
 
 def duration_of(text: str) -> timedelta | None:
-    """The length of time that `text` says; None when it says none. `0` needs no unit."""
-    if text == "0":
-        return timedelta(0)
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    """The length of time that `text` says; None when it says none. A number needs its unit, 0 does not."""
+    if not text or (text[-1].isdigit() and text != "0"):
         return None
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    try:
+        return length_of_time(text)
+    except BadTime:
+        return None
 
 
 def shown(delta: timedelta) -> str:

@@ -291,6 +291,12 @@ class Store:
         self.history = History(self.revision)
         self.epoch += 1
 
+    def forget_history(self) -> None:
+        """Keep the objects and lose what led to them: every watch ends (410), as after a compaction."""
+        self.revision += 1
+        self.history = History(self.revision)
+        self.epoch += 1
+
     def fork(self) -> Store:
         """A store of its own with the same objects, revision and history-less."""
         other = Store(self.revision)

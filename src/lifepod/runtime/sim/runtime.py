@@ -375,6 +375,8 @@ class SimRuntime:
             case PullImageOrder(image):
                 return self._pull(pod, number, verb, now)
             case CreateContainerOrder(config):
+                if problem := non_root_problem("", config, pod.uid):
+                    return self._end(pod, number, Failed("CreateContainerConfigError", problem), now)
                 shown = config._replace(image=images.shown_name(config.image))
                 container = SimContainer(self._ids.hexadecimal(64), shown, now, asked_image=config.image)
                 pod = pod._replace(containers=(container, *pod.containers))
