@@ -47,6 +47,10 @@ class Netlink:
     def fileno(self) -> int:
         return self._sock.fileno()
 
+    def detach(self) -> int:
+        """The socket's descriptor, from now on the caller's."""
+        return self._sock.detach()
+
     def close(self) -> None:
         self._sock.close()
 

@@ -1,8 +1,8 @@
 """Inside the node process: the node's own namespaces and network, and those of each pod.
 
 The node process stays on the machine's network (for pods with `hostNetwork`) in a user and mount namespace of its own. A
-resident child holds the node's network namespace: a bridge, the Services' whole range as local addresses, and sockets made
-there on request. A pod's network, ipc and uts namespaces are kept alive by the fds held here.
+resident child (`resident.py`) holds the node's network namespace: a bridge, the Services' whole range as local addresses; it
+makes sockets there and namespaces for pods. A pod's network, ipc and uts namespaces are kept alive by the fds held here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 
 from lifepod.runtime.process import linux, messages
 from lifepod.runtime.sandbox.netlink import Netlink
+from lifepod.runtime.sandbox.resident import Resident, new_socket
 from lifepod.runtime.sandbox.user_namespace import become_node
 
 TYPE_CHECKING = False
@@ -46,7 +47,7 @@ class PodNamespaces:
         self._last_offset = 1
         self._last_link = 0
         become_node()
-        self._resident, fds = _fork_talking(self._reside)
+        self._resident, fds = _fork_talking(lambda control: Resident(control).run())
         self._netlink = Netlink(socket.socket(fileno=fds[0]))
         self._set_up_node()
 
@@ -70,19 +71,17 @@ class PodNamespaces:
     def make(self, request: Message) -> str:
         """A pod's namespaces; returns its address, "" on the machine's own network."""
         pod_id = request["pod"]
-        if request["host_network"]:
-            _, fds = _fork_talking(lambda control: _offer(control, linux.CLONE_NEWIPC | linux.CLONE_NEWUTS, request))
-            self._pods[pod_id] = _Pod("", "", tuple(fds))
+        is_on_host = bool(request["host_network"])
+        fds = self._ask({"hostname": request["hostname"], "host_network": is_on_host})
+        if is_on_host:
+            self._pods[pod_id] = _Pod("", "", fds)
             return ""
-        flags = linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS
-        _, fds = _fork_talking(lambda control: _offer(control, flags, request))
         netlink_fd, *namespace_fds = fds
         inside = Netlink(socket.socket(fileno=netlink_fd))
         address = self._free_address()
         link = self._free_link()
         try:
             self._netlink.add_veth(link, self._bridge, "eth0", namespace_fds[0])
-            inside.set_up(inside.index("lo"))
             eth0 = inside.index("eth0")
             inside.add_address(eth0, address, self._network.prefixlen)
             inside.set_up(eth0)
@@ -137,21 +136,15 @@ class PodNamespaces:
     def make_socket(self, pod_id: str | None, kind: str) -> int:
         """A fresh socket in the node's network namespace, or in a pod's."""
         if pod_id is None:
-            messages.send(self._resident, {"kind": kind})
-            return messages.receive(self._resident)[1][0]
+            return self._ask({"kind": kind})[0]
         fds = self.fds(pod_id)
         is_on_host = not self._pods[pod_id].address
-        if is_on_host:
-            return _new_socket(kind).detach()
+        return new_socket(kind).detach() if is_on_host else self._ask({"kind": kind}, fds[:1])[0]
 
-        def offer(control: socket.socket) -> None:
-            linux.setns(fds[0])
-            with _new_socket(kind) as sock:
-                messages.send(control, {}, (sock.fileno(),))
-
-        control, passed = _fork_talking(offer)
-        control.close()
-        return passed[0]
+    def _ask(self, request: Message, fds: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """Have the resident make something. Raises OSError with its failure."""
+        messages.send(self._resident, request, fds)
+        return _answer(self._resident)
 
     def mount_tmpfs(self, folder: str, size: int | None) -> None:
         """A tmpfs that all containers started from here can be given."""
@@ -161,69 +154,25 @@ class PodNamespaces:
     def unmount(self, folder: str) -> None:
         linux.unmount(folder)
 
-    def _reside(self, control: socket.socket) -> None:
-        """The resident child: owns the node's network namespace and makes sockets in it."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        linux.unshare(linux.CLONE_NEWNET)
-        _open_low_ports()
-        with _new_netlink() as netlink:
-            messages.send(control, {}, (netlink.fileno(),))
-        while True:
-            try:
-                request, _ = messages.receive(control)
-            except messages.ConnectionClosed:
-                return
-            with _new_socket(request["kind"]) as sock:
-                messages.send(control, {}, (sock.fileno(),))
 
-
-def _new_netlink() -> socket.socket:
-    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-
-
-def _new_socket(kind: str) -> socket.socket:
-    return socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
-
-
-def _open_low_ports() -> None:
-    """Let containers listen below 1024 and ping, as container runtimes do; a read-only /proc/sys forbids it."""
-    for name, value in (("ip_unprivileged_port_start", "0"), ("ping_group_range", "0 0")):
-        try:
-            with open(f"/proc/sys/net/ipv4/{name}", "w") as file:
-                file.write(value)
-        except OSError:
-            continue
-
-
-def _offer(control: socket.socket, flags: int, request: Message) -> None:
-    """In a child: leave for new namespaces and send them, with a routing socket where the network is new."""
-    linux.unshare(flags)
-    socket.sethostname(request["hostname"])
-    names = ["ipc", "uts"]
-    fds: list[int] = []
-    if flags & linux.CLONE_NEWNET:
-        _open_low_ports()
-        fds.append(_new_netlink().detach())
-        names.insert(0, "net")
-    fds += [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in names]
-    messages.send(control, {}, tuple(fds))
-
-
-def _fork_talking(child: Callable[[socket.socket], None]) -> tuple[socket.socket, list[int]]:
+def _fork_talking(child: Callable[[socket.socket], None]) -> tuple[socket.socket, tuple[int, ...]]:
     """Fork a child that first sends some fds; returns the connection to it and them. Raises OSError with its failure."""
     ours, theirs = messages.channel()
     if os.fork() == 0:
         ours.close()
         _run(child, theirs)
     theirs.close()
+    return ours, _answer(ours)
+
+
+def _answer(sock: socket.socket) -> tuple[int, ...]:
     try:
-        said, fds = messages.receive(ours)
+        said, fds = messages.receive(sock)
     except messages.ConnectionClosed:
         raise OSError(5, "a helper of the node process ended unexpectedly") from None
     if "failed" in said:
-        ours.close()
         raise OSError(said["errno"], said["failed"])
-    return ours, fds
+    return tuple(fds)
 
 
 def _run(child: Callable[[socket.socket], None], control: socket.socket) -> NoReturn:
