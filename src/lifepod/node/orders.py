@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
@@ -55,7 +57,7 @@ def order_for(action: v.Action, subject: Subject, setting: Setting) -> Asked:
         case v.InspectImage(_, container, image):
             return r.InspectImageOrder(image, container)
         case v.PullImage(_, container, image):
-            return r.PullImageOrder(image, container=container)
+            return r.PullImageOrder(image, pull_secrets(subject.obj, setting), container)
         case v.CreateContainer():
             config = container_config(action, subject, setting)
             if isinstance(config, ConfigError):
@@ -97,6 +99,24 @@ def lookups_of(subject: Subject, setting: Setting) -> Lookups:
         setting.host_ips,
         ips,
     )
+
+
+def pull_secrets(pod: JsonObject, setting: Setting) -> tuple[tuple[str, str], ...]:
+    """(name, docker configuration) of the pod's pull secrets; those that are missing or of another form are left out.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kubelet_pods.go: getPullSecretsForPod;
+            pkg/credentialprovider/secrets/secrets.go: MakeDockerKeyring
+    """
+    found = []
+    for reference in pod["spec"].get("imagePullSecrets") or ():
+        name = reference.get("name", "")
+        secret = setting.reader.get("secrets", pod["metadata"].get("namespace", ""), name) or {}
+        data = secret.get("data") or {}
+        encoded = data.get(".dockerconfigjson") or data.get(".dockercfg")
+        if encoded:
+            with contextlib.suppress(ValueError):
+                found.append((name, base64.b64decode(encoded).decode()))
+    return tuple(found)
 
 
 def sandbox_config(pod: JsonObject, attempt: int, setting: Setting) -> r.SandboxConfig:
@@ -216,19 +236,17 @@ def resources_of(spec: JsonObject) -> r.Resources:
 
 
 def why_not_as_root(pod: JsonObject, spec: JsonObject) -> ConfigError | None:
-    """What stands against the user when `runAsNonRoot` is asked for. Images here run as root unless told otherwise.
+    """What stands against the user when `runAsNonRoot` is asked for; the user of the image is the runtime's to judge.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/security_context_others.go: verifyRunAsNonRoot
     """
     both = {**(pod["spec"].get("securityContext") or {}), **(spec.get("securityContext") or {})}
     user, metadata = both.get("runAsUser"), pod["metadata"]
-    if not both.get("runAsNonRoot") or user not in (0, None):
+    if not both.get("runAsNonRoot") or user != 0:
         return None
     of_pod = f"{metadata['name']}_{metadata.get('namespace', '')}({metadata.get('uid', '')})"
     where = f'(pod: "{of_pod}", container: {spec["name"]})'
-    if user == 0:
-        return ConfigError(f"container's runAsUser breaks non-root policy {where}")
-    return ConfigError(f"container has runAsNonRoot and image will run as root {where}")
+    return ConfigError(f"container's runAsUser breaks non-root policy {where}")
 
 
 def security_config(pod: JsonObject, spec: JsonObject) -> r.SecurityConfig:

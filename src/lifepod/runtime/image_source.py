@@ -75,9 +75,27 @@ class StandInImages:
         return ImagePulled(stand_in_reference(reference), 0, 0.0, 0.0)
 
     async def complete(self, pod_uid: str, config: ContainerConfig, warn: Callable[[str], None]) -> ContainerImage:
+        if problem := non_root_problem("", config, pod_uid):
+            raise ImageUnusable("CreateContainerConfigError", problem)
         if not config.command and not config.args:
             raise ImageUnusable("CreateContainerError", "no command specified")
         return ContainerImage(config)
 
     def close(self) -> None:
         return
+
+
+def non_root_problem(image_user: str, config: ContainerConfig, pod_uid: str) -> str:
+    """What stands against the image's user when `runAsNonRoot` is asked for, "" for nothing.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/security_context_others.go: verifyRunAsNonRoot
+    """
+    if not config.security.run_as_non_root or config.security.run_as_user is not None:
+        return ""
+    where = f'(pod: "{config.pod_name}_{config.pod_namespace}({pod_uid})", container: {config.name})'
+    name = image_user.partition(":")[0]
+    if not name or (name.isdigit() and int(name) == 0):
+        return f"container has runAsNonRoot and image will run as root {where}"
+    if not name.isdigit():
+        return f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root {where}"
+    return ""

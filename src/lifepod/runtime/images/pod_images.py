@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from lifepod.lifecycle.vocabulary import Failed, ImagePulled, ImageSeen
 from lifepod.runtime.image_names import InvalidImageName, can_never_be_pulled, image_reference, pull_error
-from lifepod.runtime.image_source import ContainerImage, ImageUnusable
+from lifepod.runtime.image_source import ContainerImage, ImageUnusable, non_root_problem
 from lifepod.runtime.images.errors import BadImage, PullFailed
 from lifepod.runtime.images.local_images import LocalImages
-from lifepod.runtime.images.users import non_root_problem, user_of
+from lifepod.runtime.images.users import user_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,9 +107,7 @@ class PodImages:
             raise ImageUnusable("CreateContainerError", str(exc)) from exc
         for note in image.notes:
             warn(f'image "{config.image}": {note}')
-        of_pod = f"{config.pod_name}_{config.pod_namespace}({pod_uid})"
-        where = f'(pod: "{of_pod}", container: {config.name})'
-        if problem := non_root_problem(image.config.user, config.security, where):
+        if problem := non_root_problem(image.config.user, config, pod_uid):
             raise ImageUnusable("CreateContainerConfigError", problem)
         completed = _completed(config, image)
         if not completed.command and not completed.args:

@@ -1,7 +1,6 @@
 """Which user and groups a container runs as: its security context over what the image says, names looked up in the image.
 
-Source: containerd v1.7 pkg/cri/server/container_create_linux.go: specOpts; oci/spec_opts.go: WithUser, WithUserID;
-        k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/security_context_others.go: verifyRunAsNonRoot
+Source: containerd v1.7 pkg/cri/server/container_create_linux.go: specOpts; oci/spec_opts.go: WithUser, WithUserID
 """
 
 from __future__ import annotations
@@ -42,18 +41,6 @@ def user_of(root: str, image_user: str, security: SecurityConfig) -> User:
     if security.run_as_group is not None:
         gid = security.run_as_group
     return User(uid, gid, home)
-
-
-def non_root_problem(image_user: str, security: SecurityConfig, where: str) -> str:
-    """What stands against the image's user when `runAsNonRoot` is asked for, "" for nothing. `where` ends the text."""
-    if not security.run_as_non_root or security.run_as_user is not None:
-        return ""
-    name = image_user.partition(":")[0]
-    if not name or (name.isdigit() and int(name) == 0):
-        return f"container has runAsNonRoot and image will run as root {where}"
-    if not name.isdigit():
-        return f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root {where}"
-    return ""
 
 
 def _by_name(name: str, entries: list[tuple[str, int, int, str]]) -> tuple[int, int, str]:

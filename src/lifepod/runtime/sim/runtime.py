@@ -43,6 +43,7 @@ from lifepod.runtime.base import (
     StopSandboxOrder,
     TearDownVolumes,
 )
+from lifepod.runtime.image_source import non_root_problem
 from lifepod.runtime.sim import faults, files, images, probing, processes
 from lifepod.runtime.sim.pods import SimContainer, SimExec, SimPod, report_of
 from lifepod.runtime.sim.program import Program
