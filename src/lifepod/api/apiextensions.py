@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.api.custom_definition import definition_errors, definition_update_errors
 from lifepod.api.defaults_cluster import default_custom_resource
 from lifepod.api.kinds import Kind, status_of
 
@@ -21,5 +22,7 @@ KINDS = (
         has_status=True,
         unconditional_update=False,
         default=default_custom_resource,
+        validate=definition_errors,
+        validate_update=definition_update_errors,
     ),
 )

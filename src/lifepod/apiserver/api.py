@@ -80,7 +80,8 @@ class Api:
         self.tokens = tokens
         self.types: dict[str, Type] = {}
         """Types of custom resources, by `Kind.schema`."""
-        self.custom_scales: dict[str, ScalePaths] = {}
+        self.custom_scales: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {}
+        """Where custom kinds keep their scale (spec, status, selector), by `Kind.schema`."""
         self.problem: Callable[[], str | None] = lambda: None
         """Why writes from outside are refused at present (the disk is full), or None."""
         self._warnings: Texts = []
@@ -232,7 +233,8 @@ class Api:
 
     def scale_paths(self, kind: Kind) -> ScalePaths:
         """Where a kind keeps what its `/scale` shows."""
-        return self.custom_scales.get(kind.resource, ScalePaths())
+        custom = self.custom_scales.get(kind.schema)
+        return ScalePaths(*custom) if custom is not None else ScalePaths()
 
     def furnish_namespace(self, namespace: str, now: datetime) -> None:
         """Give a new namespace its service account and root certificate."""

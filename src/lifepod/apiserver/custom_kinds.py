@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lifepod.api.custom_resource import as_version, custom_resource_rules, unread_rules_of
 from lifepod.api.kinds import Kind, Subresource
 from lifepod.api.objects import JsonObject, dig, format_time
 from lifepod.api.schema import type_of_crd_schema
@@ -23,17 +24,43 @@ _ANYTHING: JsonObject = {"type": "object", "x-kubernetes-preserve-unknown-fields
 
 
 def serve(api: Api, definition: JsonObject, options: WriteOptions) -> None:
-    """Serve a definition's versions and say so in its status."""
-    _register(api, definition)
-    status = _status(definition, format_time(options.now))
+    """Serve a definition's versions and say so in its status; names that another definition has are not accepted."""
+    conflicts = _conflicts(api, definition)
+    if not conflicts:
+        _register(api, definition)
+    status = _status(definition, format_time(options.now), conflicts)
     if status != definition.get("status"):
         api.store.update(DEFINITIONS, {**definition, "status": status}, options.now)
+    for rule in unread_rules_of(definition):
+        api.warn(f"x-kubernetes-validations: not checked by lifepod: {rule}")
 
 
 def serve_all(api: Api) -> None:
     """Serve every stored definition, after a start or a restore."""
     for record in api.store.list(DEFINITIONS).records:
-        _register(api, api.store.decoded(record))
+        definition = api.store.decoded(record)
+        if not _conflicts(api, definition):
+            _register(api, definition)
+
+
+def _conflicts(api: Api, definition: JsonObject) -> str:
+    """What another definition of the same group has already taken; "" for nothing.
+
+    Source: k8s.io/apiextensions-apiserver v0.34.4 pkg/controller/status/naming_controller.go: calculateNamesAndConditions
+    """
+    spec: JsonObject = definition["spec"]
+    own = _resource(definition)
+    wanted: JsonObject = spec["names"]
+    for kind in api.kinds:
+        if kind.group != spec["group"] or kind.resource == own:
+            continue
+        taken = {kind.plural, kind.singular, *kind.short_names}
+        for name in (wanted["plural"], wanted.get("singular"), *(wanted.get("shortNames") or ())):
+            if name and name in taken:
+                return f'"{name}" is already in use'
+        if kind.kind == wanted["kind"] or f"{kind.kind}List" == wanted.get("listKind"):
+            return f'"{wanted["kind"]}" is already in use'
+    return ""
 
 
 def withdraw(api: Api, definition: JsonObject, options: WriteOptions) -> None:
@@ -44,6 +71,7 @@ def withdraw(api: Api, definition: JsonObject, options: WriteOptions) -> None:
     for kind in [kind for kind in api.kinds if kind.resource == resource]:
         api.kinds.remove(kind)
         api.types.pop(kind.schema, None)
+        api.custom_scales.pop(kind.schema, None)
 
 
 def _resource(definition: JsonObject) -> str:
@@ -55,32 +83,49 @@ def _register(api: Api, definition: JsonObject) -> None:
     resource = _resource(definition)
     for kind in [kind for kind in api.kinds if kind.resource == resource]:
         api.kinds.remove(kind)
-    versions = definition["spec"].get("versions") or []
-    for version in sorted(versions, key=lambda v: not v.get("storage")):
-        if version.get("served"):
-            kind = _kind(definition, version)
-            schema = dig(version, "schema", "openAPIV3Schema") or _ANYTHING
-            api.types[kind.schema] = type_of_crd_schema(schema, kind.kind)
-            api.kinds.add(kind)
+    versions = [v for v in definition["spec"].get("versions") or () if v.get("served")]
+    stored = next((v["name"] for v in definition["spec"]["versions"] if v.get("storage")), "")
+    for version in sorted(versions, key=lambda v: v["name"] != stored):
+        schema = dig(version, "schema", "openAPIV3Schema") or _ANYTHING
+        kind = _kind(definition, version, schema)
+        if version["name"] != stored and any(v["name"] == stored for v in versions):
+            group = definition["spec"]["group"]
+            to, of = as_version(f"{group}/{stored}"), as_version(kind.api_version)
+            kind = kind._replace(storage=resource, to_storage=to, from_storage=of)
+        api.types[kind.schema] = type_of_crd_schema(schema, kind.kind)
+        scale = dig(version, "subresources", "scale")
+        if scale:
+            api.custom_scales[kind.schema] = _scale_paths(scale)
+        api.kinds.add(kind)
 
 
-def _kind(definition: JsonObject, version: JsonObject) -> Kind:
+def _scale_paths(scale: JsonObject) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    def path(member: str) -> tuple[str, ...]:
+        text = str(scale.get(member) or "").lstrip(".")
+        return tuple(text.split(".")) if text else ()
+
+    return path("specReplicasPath"), path("statusReplicasPath"), path("labelSelectorPath")
+
+
+def _kind(definition: JsonObject, version: JsonObject, schema: JsonObject) -> Kind:
     spec: JsonObject = definition["spec"]
     names: JsonObject = spec["names"]
     wanted = version.get("subresources") or {}
+    namespaced = spec.get("scope") == "Namespaced"
     subresources: list[Subresource] = []
     if "status" in wanted:
         subresources.append(Subresource("status", names["kind"], ("get", "patch", "update")))
     if "scale" in wanted:
         subresources.append(Subresource("scale", "Scale", ("get", "patch", "update"), "autoscaling", "v1"))
     fields = version.get("selectableFields") or []
+    rules = custom_resource_rules(schema, namespaced=namespaced, has_status="status" in wanted)
     return Kind(
         group=spec["group"],
         version=version["name"],
         kind=names["kind"],
         plural=names["plural"],
         singular=names.get("singular") or names["kind"].lower(),
-        namespaced=spec.get("scope") == "Namespaced",
+        namespaced=namespaced,
         schema=f"{spec['group']}.{version['name']}.{names['kind']}",
         short_names=tuple(names.get("shortNames") or ()),
         categories=tuple(names.get("categories") or ()),
@@ -88,28 +133,45 @@ def _kind(definition: JsonObject, version: JsonObject) -> Kind:
         has_generation=True,
         has_status="status" in wanted,
         unconditional_update=False,
+        default=rules.default,
+        prepare_create=rules.prepare_create,
+        validate=rules.validate,
+        validate_update=rules.validate_update,
         fields={f["jsonPath"].lstrip("."): tuple(f["jsonPath"].lstrip(".").split(".")) for f in fields},
+        is_custom=True,
+        printer_columns=tuple(version.get("additionalPrinterColumns") or ()),
     )
 
 
-def _status(definition: JsonObject, now: str) -> JsonObject:
+def _status(definition: JsonObject, now: str, conflict: str) -> JsonObject:
+    """The status with its two conditions, the names in use and the versions ever stored."""
     spec: JsonObject = definition["spec"]
     old: JsonObject = definition.get("status") or {}
     storage = [version["name"] for version in spec.get("versions") or () if version.get("storage")]
-    texts = [
-        ("NamesAccepted", "NoConflicts", "no conflicts found"),
-        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-    ]
-    have = {condition["type"] for condition in old.get("conditions") or ()}
-    added = [
-        {"type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message}
-        for kind, reason, message in texts
-        if kind not in have
-    ]
+    if conflict:
+        wanted = [
+            ("NamesAccepted", "False", "NameConflict", conflict),
+            ("Established", "False", "NotAccepted", "not all names are accepted"),
+        ]
+    else:
+        wanted = [
+            ("NamesAccepted", "True", "NoConflicts", "no conflicts found"),
+            ("Established", "True", "InitialNamesAccepted", "the initial names have been accepted"),
+        ]
+    held = {condition["type"]: condition for condition in old.get("conditions") or ()}
+    for type_, status, reason, message in wanted:
+        if held.get(type_, {}).get("status") != status:
+            held[type_] = {
+                "type": type_,
+                "status": status,
+                "lastTransitionTime": now,
+                "reason": reason,
+                "message": message,
+            }
     stored = [*(old.get("storedVersions") or [])]
     return {
         **old,
-        "conditions": [*(old.get("conditions") or []), *added],
-        "acceptedNames": spec["names"],
+        "conditions": list(held.values()),
+        "acceptedNames": (old.get("acceptedNames") or {"plural": "", "kind": ""}) if conflict else spec["names"],
         "storedVersions": [*stored, *(name for name in storage if name not in stored)],
     }

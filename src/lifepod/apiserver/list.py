@@ -43,10 +43,13 @@ class ListPage(NamedTuple):
     metadata: JsonObject
 
     def encoded(self, api: Api) -> bytes:
-        """The whole answer as JSON text. Items carry neither kind nor apiVersion."""
+        """The whole answer as JSON text. Items carry neither kind nor apiVersion, unless a definition made the kind."""
         head = {"kind": f"{self.kind.kind}List", "apiVersion": self.kind.api_version, "metadata": self.metadata}
         if self.storage is self.kind:
-            items = b",".join([b"{" + record.encoded[record.bare :] for record in self.records])
+            if self.kind.is_custom:
+                items = b",".join([record.encoded for record in self.records])
+            else:
+                items = b",".join([b"{" + record.encoded[record.bare :] for record in self.records])
         else:
             items = b",".join(orjson.dumps(item) for item in self.objects(api))
         return orjson.dumps(head)[:-1] + b',"items":[' + items + b"]}"
@@ -56,6 +59,8 @@ class ListPage(NamedTuple):
         found = [api.store.decoded(record) for record in self.records]
         if self.storage is not self.kind:
             found = [self.kind.from_storage(obj) for obj in found]
+        if self.kind.is_custom:
+            return found
         return [{k: v for k, v in obj.items() if k not in ("kind", "apiVersion")} for obj in found]
 
 

@@ -60,9 +60,8 @@ def _is_proxy(tail: list[str]) -> bool:
 
 def _below(group: str, version: str, tail: list[str], watch: bool) -> ResourcePath | None:
     namespace = ""
-    if tail[0] == "namespaces" and len(tail) > 2 and tail[2] not in _NAMESPACE_SUBRESOURCES:
-        namespace, tail = tail[1], tail[2:]
-    elif tail[0] == "namespaces" and len(tail) > 3:
+    is_in_namespace = len(tail) > 3 or (len(tail) > 2 and tail[2] not in _NAMESPACE_SUBRESOURCES)
+    if tail[0] == "namespaces" and is_in_namespace:
         namespace, tail = tail[1], tail[2:]
     count = len(tail)
     if count > 3 and tail[2] != "proxy":

@@ -11,7 +11,7 @@ from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.metadata import kept_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
-from lifepod.apiserver.status_errors import not_found
+from lifepod.apiserver.status_errors import invalid_object, not_found
 from lifepod.apiserver.update import write
 
 if TYPE_CHECKING:
@@ -55,4 +55,6 @@ def replace_status(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, optio
         new.pop("status", None)
     new = kind.default(new)
     new = api.managed(kind, new, old, options, "status")
+    if kind.is_custom and (errors := kind.validate_update(new, old)):
+        raise invalid_object(kind, new["metadata"]["name"], errors)
     return write(api, kind, new, old, options)

@@ -29,6 +29,7 @@ from lifepod.controllers.deployment_status import (
     set_condition,
     status_of,
     times_out_at,
+    with_failures,
     with_progress,
 )
 from lifepod.controllers.outcome import (
@@ -112,14 +113,14 @@ def reconcile(look: Look) -> Outcome:
     new = next((rs for rs in ordered if is_same_template(rs, deployment)), None)
     sets = _Sets(deployment, new, [rs for rs in ordered if rs is not new])
     if is_being_deleted(deployment):
-        return _told(look, sets, ())
+        return _told(look, sets, (), with_rollout=False)
     paused = _pause_condition(look, deployment)
     if paused is not None:
         return paused
     if deployment["spec"].get("paused"):
-        return _told(look, sets, _scaling(sets) or _clean_up(sets))
+        return _told(look, sets, _scaling(sets) or _clean_up(sets), with_rollout=False)
     if _is_scaling_event(sets):
-        return _told(look, sets, _scaling(sets))
+        return _told(look, sets, _scaling(sets), with_rollout=False)
     recreate = (deployment["spec"].get("strategy") or {}).get("type") == "Recreate"
     return _recreate(look, sets) if recreate else _roll(look, sets)
 
@@ -378,10 +379,18 @@ def _pause_condition(look: Look, deployment: JsonObject) -> Outcome | None:
     return Outcome(((status_wish(RESOURCE, deployment, status),),))
 
 
-def _told(look: Look, sets: _Sets, stages: tuple[Stage, ...]) -> Outcome:
-    """The step, then the status as it was before it; the step's own changes lead to the next look."""
+def _told(look: Look, sets: _Sets, stages: tuple[Stage, ...], *, with_rollout: bool = True) -> Outcome:
+    """The step, then the status as it was before it; the step's own changes lead to the next look.
+
+    The Progressing condition belongs to rolling out: while scaling, paused or being deleted it stays as it is.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/deployment/sync.go: syncDeploymentStatus; progress.go: syncRolloutStatus
+    """
     deployment = sets.deployment
-    status = with_progress(deployment, sets.new, status_of(deployment, sets.new, sets.every, look.now), look.now)
+    status = status_of(deployment, sets.new, sets.every, look.now)
+    if with_rollout:
+        status = with_progress(deployment, sets.new, status, look.now)
+    status = with_failures(status, sets.every, sets.new, look.now)
     if status != (deployment.get("status") or {}):
         stages = (*stages, (status_wish(RESOURCE, deployment, status),))
     late = times_out_at(deployment, status)
