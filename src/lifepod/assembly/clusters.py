@@ -55,6 +55,8 @@ class Place:
         self.folder = home / name
         self.kubeconfig = self.folder / "kubeconfig"
         self._lock: int | None = None
+        self.left_behind: JsonObject | None = None
+        """What was here of a cluster that had been killed, as it described itself."""
 
     def take(self) -> None:
         """Make it ours. Raises NameTaken when a cluster of this name is up."""
@@ -73,6 +75,9 @@ class Place:
                 f'A cluster called "{self.name}" is up already: `lifepod down {self.name}`, or give another --name.'
             ) from None
         self._lock = lock
+        self.left_behind = _about(self.folder)
+        for name in ("cluster.json", "kubeconfig"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def describe(self, server: str, runtime: str, started: str, data: str) -> None:
         """Write down what `lifepod ls` shows."""

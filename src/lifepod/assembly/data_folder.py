@@ -14,7 +14,9 @@ from pathlib import Path
 
 import orjson
 
+from lifepod.apiserver.api import Api
 from lifepod.apiserver.certificates import CertifiedKey, Credentials, mint_credentials
+from lifepod.apiserver.custom_kinds import serve_all
 from lifepod.assembly.errors import StartError
 from lifepod.journal.base import JournalError
 from lifepod.journal.sqlite import SqliteJournal
@@ -40,6 +42,11 @@ class DataFolder:
         """Fill the store with what was kept, and keep what it changes from now on; returns how many objects came back."""
         self.journal.attach(store)
         return sum(store.count(resource) for resource in store.resources())
+
+    def serve(self, api: Api) -> None:
+        """Tell the API what came back besides objects: the kinds that users defined, and whether the disk can be written."""
+        serve_all(api)
+        api.problem = lambda: self.journal.problem
 
     def durable(self, revision: int) -> Awaitable[None] | None:
         """What an answer waits for; None when nothing."""

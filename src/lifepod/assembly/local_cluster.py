@@ -37,8 +37,8 @@ from lifepod.lifecycle.vocabulary import Because
 from lifepod.net.node_network import NodeNetwork, cluster_dns_ip
 from lifepod.net.service_table import service_table
 from lifepod.node.agent import Agent
-from lifepod.runtime.image_source import ImageSource
 from lifepod.runtime.base import NodeStreams
+from lifepod.runtime.image_source import ImageSource
 from lifepod.runtime.process.runtime import ProcessRuntime
 from lifepod.runtime.volume_folders import remove_tree
 from lifepod.store import Selection, Store
@@ -77,6 +77,8 @@ class LocalCluster:
         self.warnings: list[tuple[str, str]] = []
         self.kept = 0
         """How many objects came back from `data`."""
+        self.adopted = 0
+        """How many pods had outlived the last lifepod."""
         self._ids = RandomIds()
         self._shared = SharedRuntime()
         self._work = options.work or Path(tempfile.mkdtemp(prefix="lifepod-"))
@@ -106,6 +108,8 @@ class LocalCluster:
             self.clock.now, self._ids, self._shared.streams_for, self._wake, durable=durable, extra_paths=pages
         )
         self.plane = control_plane(around, credentials, store)
+        if self._data is not None:
+            self._data.serve(self.plane.api)
         self.cluster = Cluster(self.plane.api, self._wake, lambda name, problem: _report(problem))
         self._driver = RealDriver(self.cluster, self.clock.now, _report)
         view = StoreView(self.plane.store, self.plane.api.kinds)
@@ -135,6 +139,7 @@ class LocalCluster:
 
     async def _start_nodes(self) -> None:
         runtime, address = await self._started_runtime()
+        self.adopted = len(runtime.reports())
         self._shared.streams = runtime
         for number in range(1, self.options.nodes + 1):
             settings = node_settings(f"node{number}", address, runtime.scheme)
@@ -162,7 +167,14 @@ class LocalCluster:
             self._network = NodeNetwork(SERVICE_CIDR)
             dns = await self._network.start()
             runtime = HostRuntime(
-                "node1", folder, self._shared, self.clock, dns_address=dns, persistent=persistent, on_warning=self._warn
+                "node1",
+                folder,
+                self._shared,
+                self.clock,
+                dns_address=dns,
+                persistent=persistent,
+                on_warning=self._warn,
+                scratch=(str(self._work),),
             )
             self._runtime = runtime
             await runtime.start()
@@ -178,6 +190,7 @@ class LocalCluster:
             persistent=persistent,
             on_warning=self._warn,
             images=self._images(),
+            scratch=(str(self._work),),
         )
         self._runtime = sandbox
         await sandbox.start()
@@ -205,12 +218,18 @@ class LocalCluster:
             await self._network.close()
         if self._runtime is not None:
             await self._runtime.close()
-        if self._data is not None:
-            self._data.close()
-        if self.options.work is None:
+        try:
+            if self._data is not None:
+                self._data.close()
+        finally:
             shutil.rmtree(self._work, ignore_errors=True)
 
     # ------------------------------------------------------------------------------------------------ while it is up
+
+    @property
+    def work(self) -> Path:
+        """A folder that ends with the cluster, even if this process is killed."""
+        return self._work
 
     def client(self) -> Client:
         """The administrator's way in without a socket."""

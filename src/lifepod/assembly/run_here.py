@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -120,22 +119,15 @@ async def _venue(options: RunOptions) -> AsyncIterator[Venue]:
         return
     cluster, runtime = await _started_cluster(options)
     try:
-        with tempfile.TemporaryDirectory(prefix="lifepod-run-") as folder:
-            path = Path(folder) / "kubeconfig"
-            kubeconfig.write(path, cluster.kubeconfig("lifepod-run"))
-            notes = (f"join in: export KUBECONFIG={path}", _images_note(runtime, options.images))
-            client = cluster.client()
-            try:
-                yield Venue(
-                    client,
-                    f"lifepod run: a cluster of its own, runtime {runtime}",
-                    notes,
-                    True,
-                    cluster.clock.now,
-                    cluster.decisions,
-                )
-            finally:
-                await client.close()
+        path = cluster.work / "kubeconfig"
+        kubeconfig.write(path, cluster.kubeconfig("lifepod-run"))
+        notes = (f"join in: export KUBECONFIG={path}", _images_note(runtime, options.images))
+        title = f"lifepod run: a cluster of its own, runtime {runtime}"
+        client = cluster.client()
+        try:
+            yield Venue(client, title, notes, True, cluster.clock.now, cluster.decisions)
+        finally:
+            await client.close()
     finally:
         await cluster.stop()
 

@@ -144,4 +144,8 @@ def no_sandbox(problem: str) -> str:
 def _ready_text(options: UpOptions, place: Place, cluster: LocalCluster) -> str:
     path = Path(options.kubeconfig) if options.kubeconfig else place.kubeconfig
     kept = f"; {cluster.kept} objects came back from {options.data}" if cluster.kept else ""
+    if cluster.adopted:
+        kept += f", {cluster.adopted} pods were found and taken over" if kept else ""
+    if place.left_behind is not None:
+        kept += f"; the last cluster of this name (process {place.left_behind.get('pid')}) had been killed"
     return f"lifepod is up at {cluster.server.url}{kept}: export KUBECONFIG={path}"

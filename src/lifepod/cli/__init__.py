@@ -6,6 +6,7 @@ import importlib
 
 import click
 
+INTERRUPTED = 130
 COMMANDS = {
     "run": "Apply manifests, watch their pods live, end with their exit code.",
     "up": "Start a cluster that kubectl and every Kubernetes client speak to.",
@@ -33,6 +34,13 @@ class LazyGroup(click.Group):
         command = module.command
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Ctrl-C before a command listens for it itself, say while it is imported, ends as it does later."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

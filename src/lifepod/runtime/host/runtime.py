@@ -45,8 +45,11 @@ class HostRuntime(ProcessRuntime):
         dns_address: tuple[str, int] | None = None,
         persistent: bool = False,
         on_warning: Callable[[str, str], None] | None = None,
+        scratch: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(node_name, root_dir, listener, clock, persistent=persistent, on_warning=on_warning)
+        super().__init__(
+            node_name, root_dir, listener, clock, persistent=persistent, on_warning=on_warning, scratch=scratch
+        )
         self.node_address = node_address
         self.dns_address = dns_address
         self._bin = self._folder("bin")

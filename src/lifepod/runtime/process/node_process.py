@@ -39,6 +39,7 @@ class NodeProcess:
         self._listener: socket.socket | None = None
         self._namespaces: PodNamespaces | None = None
         self._wakeup = os.pipe()
+        self._pids: set[int] = set()
 
     def run(self) -> None:
         self._prepare()
@@ -61,7 +62,23 @@ class NodeProcess:
                             self._controls.remove(control)
                             control.close()
             if not self._controls and self._listener is None:
+                self._clean_up()
                 return
+
+    def _clean_up(self) -> None:
+        """lifepod is gone: wait until its containers are too, and leave no folder behind, whether or not it could say so."""
+        try:
+            while self._pids and (pid := os.waitpid(-1, 0)[0]):
+                self._pids.discard(pid)
+        except ChildProcessError:
+            pass
+        from lifepod.runtime.volume_folders import remove_tree
+
+        for folder in self._config.get("leftovers", ()):
+            if self._namespaces is not None:
+                self._namespaces.unmount_below(folder)
+            if os.path.isdir(folder):
+                remove_tree(folder)
 
     def _prepare(self) -> None:
         os.set_blocking(self._wakeup[0], False)
@@ -87,8 +104,8 @@ class NodeProcess:
     def _reap(self) -> None:
         try:
             os.read(self._wakeup[0], 4096)
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                self._pids.discard(pid)
         except (BlockingIOError, ChildProcessError):
             return
 
@@ -183,6 +200,7 @@ class NodeProcess:
         pid = os.fork()
         if pid == 0:
             self._run_child(child, keep)
+        self._pids.add(pid)
         return {"pid": pid}, ((os.pidfd_open(pid),) if hasattr(os, "pidfd_open") else ())
 
     def _run_child(self, child: Callable[[], None], keep: tuple[int, ...]) -> NoReturn:

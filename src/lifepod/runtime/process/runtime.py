@@ -73,7 +73,8 @@ class ProcessRuntime(ContainerStreams):
     """Runs the containers of one node as processes of this machine. See `runtime.base.Runtime` and `NodeStreams`.
 
     `root_dir` is made if need be and belongs to this runtime alone. With `persistent`, containers outlive this process and
-    the next runtime on the same folder adopts them; otherwise they are killed when it ends, however it ends.
+    the next runtime on the same folder adopts them; otherwise they are killed when it ends, however it ends, and `root_dir` and
+    the folders of `scratch` are removed even if this process is killed.
     `on_warning(pod uid, text)` hears what was asked for and cannot be given. `images`: by default mode `host`.
     """
 
@@ -88,6 +89,7 @@ class ProcessRuntime(ContainerStreams):
         *,
         persistent: bool = False,
         on_warning: Callable[[str, str], None] | None = None,
+        scratch: tuple[str, ...] = (),
         images: ImageSource | None = None,
     ) -> None:
         self.images = images or StandInImages()
@@ -106,7 +108,9 @@ class ProcessRuntime(ContainerStreams):
         os.makedirs(self.root, mode=0o700, exist_ok=True)
         os.makedirs(self._folder("node"), exist_ok=True)
         if not (persistent and self.node.reconnect(self._folder("node"))):
-            self.node.start({"persistent": persistent, "folder": self._folder("node"), **self.node_config()})
+            leftovers = [] if persistent else [self.root, *scratch]
+            config = {"persistent": persistent, "folder": self._folder("node"), "leftovers": leftovers}
+            self.node.start({**config, **self.node_config()})
 
     # -------------------------------------------------------------------------------------------- what the levels differ in
 

@@ -129,7 +129,12 @@ class Supervisor:
         fds = {"@INFO@": info_write, "@STATUS@": status_write, "@READY@": theirs.fileno()}
         for word, text in self._config.get("data", {}).items():
             fds[word] = _memory_file(text)
-        argv = [str(fds[word]) if word in fds else word for word in self._config["bwrap"]]
+        words = self._config["bwrap"]
+        maps, blocked = self._user_maps(), -1
+        if maps is not None:
+            fds["@BLOCK@"], blocked = os.pipe()
+            words = [words[0], "--userns-block-fd", "@BLOCK@", *words[1:]]
+        argv = [str(fds[word]) if word in fds else word for word in words]
         starting = launch.Launch({**self._config, "path": argv[0], "argv": argv}, ends, tuple(fds.values()))
         self._early_text = b""
         self._pid = launch.start(starting, namespaces)
@@ -137,6 +142,7 @@ class Supervisor:
         theirs.close()
         for fd in fds.values():
             os.close(fd)
+        said = b"" if maps is None else _map_users(info_read, maps, blocked)
         is_read = False
 
         def look() -> None:
@@ -150,7 +156,7 @@ class Supervisor:
         self._unwatch(ours.fileno())
         ours.close()
         with open(info_read, "rb") as info:
-            said = info.read()
+            said += info.read()
         if self._ended is None:
             self._take_target(int(json.loads(said)["child-pid"]))
         if self._ended is not None and not self._command_ran():
@@ -159,6 +165,14 @@ class Supervisor:
         early, self._early_text = self._early_text, None
         if early:
             self._output("stderr", early)
+
+    def _user_maps(self) -> tuple[str, str] | None:
+        """The users of a container that may have more than one, where this node has more."""
+        if not self._config.get("map_users"):
+            return None
+        from lifepod.runtime.sandbox.user_namespace import container_maps
+
+        return container_maps()
 
     def _take_target(self, pid: int) -> None:
         """Hold the container's first process, once its command has taken bubblewrap's place: only then exec finds its root.
@@ -505,6 +519,20 @@ def _memory_file(text: str) -> int:
     os.write(fd, text.encode())
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
+
+
+def _map_users(info: int, maps: tuple[str, str], blocked: int) -> bytes:
+    """Give the container's namespace its users as soon as bubblewrap tells its process, which waits for it meanwhile."""
+    said = b""
+    while not said.rstrip().endswith(b"}") and (more := os.read(info, _READ_SIZE)):
+        said += more
+    with contextlib.suppress(OSError, ValueError):  # bubblewrap then finds itself without users, and says so
+        child = int(json.loads(said)["child-pid"])
+        for name, text in zip(("uid_map", "gid_map"), maps, strict=True):
+            with open(f"/proc/{child}/{name}", "w") as file:
+                file.write(text)
+    os.close(blocked)
+    return said
 
 
 def _is_caught(pid: int, number: int) -> bool:

@@ -154,6 +154,15 @@ class PodNamespaces:
     def unmount(self, folder: str) -> None:
         linux.unmount(folder)
 
+    def unmount_below(self, folder: str) -> None:
+        """Whatever was mounted for pods in a folder that is about to go."""
+        with open("/proc/self/mounts") as mounts:
+            places = [line.split(" ")[1].encode().decode("unicode_escape") for line in mounts]
+        for place in places:
+            if place.startswith(folder.rstrip("/") + "/"):
+                with contextlib.suppress(OSError):
+                    linux.unmount(place)
+
 
 def _fork_talking(child: Callable[[socket.socket], None]) -> tuple[socket.socket, tuple[int, ...]]:
     """Fork a child that first sends some fds; returns the connection to it and them. Raises OSError with its failure."""

@@ -50,6 +50,7 @@ class SandboxRuntime(ProcessRuntime):
         service_cidr: str = SERVICE_CIDR,
         persistent: bool = False,
         on_warning: Callable[[str, str], None] | None = None,
+        scratch: tuple[str, ...] = (),
         images: ImageSource | None = None,
     ) -> None:
         self._pod_cidr = pod_cidr
@@ -57,7 +58,14 @@ class SandboxRuntime(ProcessRuntime):
         self._bubblewrap = find_bubblewrap()
         self._overlays: bool | None = None
         super().__init__(
-            node_name, root_dir, listener, clock, persistent=persistent, on_warning=on_warning, images=images
+            node_name,
+            root_dir,
+            listener,
+            clock,
+            persistent=persistent,
+            on_warning=on_warning,
+            images=images,
+            scratch=scratch,
         )
 
     def node_config(self) -> Message:
@@ -169,6 +177,7 @@ class SandboxRuntime(ProcessRuntime):
             "pod": sandbox.id,
             "hostname": sandbox.config.hostname,
             "data": root.data,
+            "map_users": bool(container.image_root) and not config.security.run_as_user,
         }
 
     def _bubblewrap_words(
