@@ -151,6 +151,7 @@ class LocalCluster:
                 self._mint,
                 cluster_dns=cluster_dns_ip(SERVICE_CIDR),
                 node_resolv_conf=resolv_conf(),
+                substitutes_images=self.options.images == "host" or self.options.runtime == "host",
             )
             share = self._shared.add_node(settings.name, self.cluster.listener(settings.name), runtime)
             self.cluster.add_node(agent, share)

@@ -49,6 +49,11 @@ def pulled(container: str, image: str, pull: str, waited: str, size_bytes: int) 
     return Event("Normal", "Pulled", text, container)
 
 
+def pull_secrets_missing(names: tuple[str, ...]) -> Event:
+    text = f"Unable to retrieve some image pull secrets ({', '.join(names)}); attempting to pull the image may not succeed."
+    return Event("Warning", "FailedToRetrieveImagePullSecret", text)
+
+
 def pull_failed(container: str, image: str, error: str) -> Event:
     return Event("Warning", "Failed", f'Failed to pull image "{image}": {error}', container)
 

@@ -112,6 +112,7 @@ class Sync(NamedTuple):
     failed: bool = False
     retry_at: datetime | None = None
     exited: tuple[tuple[str, datetime], ...] = ()
+    pull_failed: bool = False
 
 
 class ProbeWorker(NamedTuple):

@@ -402,6 +402,8 @@ def _take_pulled(d: Draft, c: ContainerSpec, task: StartTask, outcome: Outcome, 
     entry = backoff.raised(entry, c.image, at, at, f"{reason}: {message}")
     d.image_backoffs = backoff.with_backoff(d.image_backoffs, entry)
     _fail(d, c, reason, message)
+    assert d.sync is not None
+    d.sync = d.sync._replace(pull_failed=d.sync.pull_failed or reason == "ErrImagePull")
 
 
 def _order_create(d: Draft, c: ContainerSpec, task: StartTask, image_ref: str) -> None:

@@ -286,7 +286,7 @@ class Seen(NamedTuple):
     """The whole present picture of one pod. A lost or doubled notice changes nothing.
 
     `pod` None: the API server no longer has it (the core remembers the spec). `ended` may hold an action twice or one it
-    forgot: it takes each once.
+    forgot: it takes each once. `missing_pull_secrets`: those that the pod names and nobody has.
     """
 
     pod: Pod | None
@@ -295,6 +295,7 @@ class Seen(NamedTuple):
     ended: tuple[Ended, ...] = ()
     kill: KillRequest | None = None
     refusal: Refusal | None = None
+    missing_pull_secrets: tuple[str, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------ what is to be done

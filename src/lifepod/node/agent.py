@@ -31,15 +31,15 @@ from lifepod.lifecycle.vocabulary import (
     Seen,
     Step,
 )
-from lifepod.node import lease, orders
-from lifepod.node.event_recorder import EventRecorder, field_path_of, pod_reference
+from lifepod.node import lease, notices, orders
+from lifepod.node.event_recorder import EventRecorder, field_path_of, node_reference, pod_reference
 from lifepod.node.node_names import node_names
 from lifepod.node.node_status import REPORT_EVERY, NodeSettings, Pressures, new_node, node_status
 from lifepod.node.orders import Setting, Subject
 from lifepod.node.pod_volumes import MintToken
 from lifepod.node.reader import Reader
 from lifepod.node.references import Reference, References, volume_references
-from lifepod.runtime.base import Order, SetUpVolumes
+from lifepod.runtime.base import CreateContainerOrder, Order, SetUpVolumes
 from lifepod.turn import ActionEnded, Answered, Changed, Effect, Interest, News, Perform, PodReported, Turned
 
 DECISIONS_KEPT = 16
@@ -63,6 +63,11 @@ class Entry(NamedTuple):
     wake_at: datetime | None = None
     references: frozenset[Reference] = frozenset()
 
+    @property
+    def has_pull_secrets(self) -> bool:
+        """Whether the pod names secrets for the pulling of its images."""
+        return self.pod is not None and bool(self.pod.spec.image_pull_secrets)
+
 
 class AgentState(NamedTuple):
     """A snapshot."""
@@ -76,6 +81,7 @@ class AgentState(NamedTuple):
     pressures: Pressures
     is_paused: bool
     held: tuple[News, ...]
+    told: frozenset[str] = frozenset()
 
 
 def _no_token(pod: JsonObject, audience: str, seconds: int) -> str:
@@ -83,7 +89,10 @@ def _no_token(pod: JsonObject, audience: str, seconds: int) -> str:
 
 
 class Agent:
-    """The agent of one node. `skew`: how far its clock is ahead of the API server's. `heartbeat` None: it sends none."""
+    """The agent of one node. `skew`: how far its clock is ahead of the API server's. `heartbeat` None: it sends none.
+
+    `substitutes_images`: containers run the machine's own files instead of their images (image mode `host`).
+    """
 
     def __init__(
         self,
@@ -96,6 +105,7 @@ class Agent:
         skew: timedelta = timedelta(0),
         cluster_dns: str = "10.96.0.10",
         node_resolv_conf: str = "",
+        substitutes_images: bool = False,
     ) -> None:
         self.node = settings.name
         self.name = f"node/{settings.name}"
@@ -105,7 +115,9 @@ class Agent:
         names = node_names(settings.name, cluster_dns, node_resolv_conf)
         self._setting = Setting(settings.name, settings.addresses, reader, mint, settings.allocatable, names)
         self._scheme = scheme
-        self._events = EventRecorder(settings.name)
+        self._substitutes_images = substitutes_images
+        self._events = EventRecorder(settings.name, self._has_event)
+        self._told: frozenset[str] = frozenset()
         self._entries: dict[str, Entry] = {}
         self._orphans: dict[str, RuntimeReport] = {}
         self._dirty: dict[str, None] = {}
@@ -132,7 +144,7 @@ class Agent:
         effects: Effects = []
         self._keep_node(effects, now)
         for each in news:
-            self._take(each, effects)
+            self._take(each, effects, now)
         timers = self._timers
         while timers and timers[0][0] <= now:
             at, _, uid = heapq.heappop(timers)
@@ -166,6 +178,7 @@ class Agent:
             self._pressures,
             self._is_paused,
             tuple(self._held),
+            self._told,
         )
 
     def restore(self, state: object) -> None:
@@ -176,6 +189,7 @@ class Agent:
         self._started_at, self._facts = state.started_at, None
         self._lease_at, self._status_at = state.lease_at, state.status_at
         self._pressures, self._is_paused, self._held = state.pressures, state.is_paused, list(state.held)
+        self._told = state.told
         self._timers, self._dirty = [], {}
         for uid, entry in self._entries.items():
             self._references.add(self.name, entry.references)
@@ -197,7 +211,8 @@ class Agent:
         for entry in self._entries.values():
             self._references.remove(self.name, entry.references)
         self._entries, self._orphans, self._dirty, self._timers, self._held = {}, {}, {}, [], []
-        self._events = EventRecorder(self.node)
+        self._events = EventRecorder(self.node, self._has_event)
+        self._told = frozenset()
         self._started_at = self._lease_at = self._status_at = self._facts = None
 
     @property
@@ -262,12 +277,12 @@ class Agent:
 
     # -------------------------------------------------------------------------------- news
 
-    def _take(self, news: News, effects: Effects) -> None:
+    def _take(self, news: News, effects: Effects, now: datetime) -> None:
         match news:
             case Changed("DELETED", "pods", obj):
                 self._take_gone(obj)
             case Changed(_, "pods", obj):
-                self._take_pod(obj)
+                self._take_pod(obj, effects, now)
             case Changed(_, resource, obj):
                 self._refresh((resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]), effects)
             case PodReported(uid, report):
@@ -278,10 +293,11 @@ class Agent:
             case Answered(write, _, error):
                 self._take_answer(write, error)
 
-    def _take_pod(self, obj: JsonObject) -> None:
+    def _take_pod(self, obj: JsonObject, effects: Effects, now: datetime) -> None:
         uid = obj["metadata"]["uid"]
         entry = self._entries.get(uid)
         if entry is None:
+            self._notify(notices.unhonoured_fields(obj, self._told), effects, now)
             report = self._orphans.pop(uid, RuntimeReport())
             references = volume_references(obj)
             self._references.add(self.name, references)
@@ -369,6 +385,7 @@ class Agent:
                 entry.ended,
                 entry.kill,
                 entry.refusal,
+                orders.missing_pull_secrets(entry.obj, self._reader) if entry.has_pull_secrets else (),
             )
             done = step(entry.memory, seen, now)
             entry = entry._replace(
@@ -387,7 +404,7 @@ class Agent:
     def _carry_out(self, uid: str, entry: Entry, done: Step, effects: Effects, now: datetime) -> Entry | None:
         """Status, events, actions, in that order; None when the pod may be forgotten."""
         if done.status is not None:
-            effects.append(status_write(entry.obj, done.status))
+            effects.append(status_write(entry.obj, done.status, guarded=not _is_written(entry.obj, effects)))
         for event in done.events:
             self._post(event, entry, effects, now)
         for action in done.actions:
@@ -400,6 +417,18 @@ class Agent:
         if write is not None:
             effects.append(write)
 
+    def _notify(self, events: tuple[Event, ...], effects: Effects, now: datetime) -> None:
+        """Say something about the node itself, once."""
+        for event in events:
+            write = self._events.write(event, node_reference(self.node), "", now)
+            if write is not None:
+                effects.append(write)
+        if events:
+            self._told |= {event.message for event in events}
+
+    def _has_event(self, namespace: str, name: str) -> bool:
+        return self._reader.get("events", namespace, name) is not None
+
     def _act(self, uid: str, entry: Entry, action: Action, effects: Effects, now: datetime) -> Entry:
         if isinstance(action, DeletePod):
             effects.append(deletion(entry.obj, f"delete {uid} {action.number}"))
@@ -407,6 +436,8 @@ class Agent:
         asked = orders.order_for(action, Subject(entry.obj, entry.report), self._setting)
         if isinstance(asked, Failed):
             return entry._replace(ended=(*entry.ended, Ended(action.number, asked, now)))
+        if self._substitutes_images and isinstance(asked, CreateContainerOrder):
+            self._notify(notices.image_substituted(asked.config.image, self._told), effects, now)
         effects.append(Perform(self.node, Order(uid, action.number, asked)))  # type: ignore[arg-type]  # no other outcome
         return entry
 
@@ -414,6 +445,7 @@ class Agent:
         entry = self._entries.pop(uid, None)
         if entry is not None:
             self._references.remove(self.name, entry.references)
+            self._events.forget("Pod", uid, entry.obj["metadata"]["name"])
 
     def _set_timer(self, uid: str, at: datetime) -> None:
         self._number += 1
@@ -434,10 +466,29 @@ def _is_echo(entry: Entry, obj: JsonObject) -> bool:
     )
 
 
-def status_write(pod: JsonObject, status: JsonObject) -> Write:
-    """The write of a pod's status, guarded by its UID: never onto another pod of the same name."""
+def _is_written(pod: JsonObject, effects: Effects) -> bool:
+    """Whether this look has already written the pod's status, so that the revision known of it is no longer the last."""
     metadata = pod["metadata"]
-    body = {"metadata": {"uid": metadata["uid"]}, "status": status}
+    return any(
+        isinstance(e, Write)
+        and e.subresource == "status"
+        and e.resource == "pods"
+        and (e.name, e.namespace) == (metadata["name"], metadata["namespace"])
+        for e in effects
+    )
+
+
+def status_write(pod: JsonObject, status: JsonObject, guarded: bool = True) -> Write:
+    """The write of a pod's status, guarded by its UID: never onto another pod of the same name.
+
+    `guarded` by the revision as well: what somebody else wrote meanwhile (a readiness gate's condition) must not be lost. Such a
+    write is refused, and the newer object, which is on its way, leads to the next one.
+    """
+    metadata = pod["metadata"]
+    guard = {"uid": metadata["uid"]}
+    if guarded and "resourceVersion" in metadata:
+        guard["resourceVersion"] = metadata["resourceVersion"]
+    body = {"metadata": guard, "status": status}
     return Write("update", "pods", metadata["namespace"], metadata["name"], body, "status", tag="")
 
 

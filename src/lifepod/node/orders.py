@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
@@ -20,6 +21,7 @@ from lifepod.node.pod_volumes import MintToken, pod_volumes
 from lifepod.node.reader import Reader
 from lifepod.runtime import base as r
 
+_REFERENCE = re.compile(r"\$\(([^)]*)\)")
 _POD_LABELS = ("io.kubernetes.pod.name", "io.kubernetes.pod.namespace", "io.kubernetes.pod.uid")
 Asked: TypeAlias = "r.Verb | v.Outcome"
 
@@ -99,6 +101,13 @@ def lookups_of(subject: Subject, setting: Setting) -> Lookups:
         setting.host_ips,
         ips,
     )
+
+
+def missing_pull_secrets(pod: JsonObject, reader: Reader) -> tuple[str, ...]:
+    """The pull secrets that the pod names and nobody has."""
+    namespace = pod["metadata"].get("namespace", "")
+    names = [reference["name"] for reference in pod["spec"].get("imagePullSecrets") or () if reference.get("name")]
+    return tuple(name for name in names if reader.get("secrets", namespace, name) is None)
 
 
 def pull_secrets(pod: JsonObject, setting: Setting) -> tuple[tuple[str, str], ...]:
@@ -210,11 +219,22 @@ def mounts_of(pod: JsonObject, spec: JsonObject, env: Mapping[str, str]) -> tupl
             return ConfigError(f'cannot find volume "{mount["name"]}" to mount into container "{spec["name"]}"')
         sub_path = mount.get("subPath") or ""
         if mount.get("subPathExpr"):
+            problem = missing_variables(mount["subPathExpr"], env)
+            if problem is not None:
+                return problem
             sub_path = expanded(mount["subPathExpr"], env)
-            if "$(" in sub_path:
-                return ConfigError(f"missing value for {sub_path.partition('$(')[2].partition(')')[0]}")
         found.append(r.Mount(mount["name"], mount["mountPath"], bool(mount.get("readOnly")), sub_path))
     return tuple(found)
+
+
+def missing_variables(expression: str, env: Mapping[str, str]) -> ConfigError | None:
+    """A subPathExpr may only name variables that have a value.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/container/helpers.go: ExpandContainerVolumeMounts
+    """
+    names = set(_REFERENCE.findall(expression.replace("$$", "")))
+    missing = sorted(name for name in names if not env.get(name))
+    return ConfigError(f"missing value for {', '.join(missing)}") if missing else None
 
 
 def resources_of(spec: JsonObject) -> r.Resources:
