@@ -164,15 +164,15 @@ class FaultInjector:
         if found is None:
             return ""
         fault = found
+        line = f"fault {fault}"
+        for told in self.told:
+            told(now, line)
         if not self._carry_out(fault, now):
             return ""
         if fault.lasts is not None:
             self._number += 1
             self._active += (Active(self._number, fault, now + fault.lasts),)
             self._tell_runtimes()
-        line = f"fault {fault}"
-        for told in self.told:
-            told(now, line)
         return line
 
     def _end(self, active: Active, now: datetime) -> None:

@@ -131,7 +131,7 @@ class NodeFaults:
             "reason": "TerminationByKubelet",
             "message": message,
         }
-        agent.evict(pod["metadata"]["uid"], KillRequest("Evicted", message, 0, condition))
+        agent.evict(pod["metadata"]["uid"], KillRequest("Evicted", message, 1, condition))
         self._sim.cluster.poke(agent.name)
 
     def _live_pods(self, node: str) -> list[JsonObject]:

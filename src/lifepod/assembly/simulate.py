@@ -145,7 +145,7 @@ class _Play:
                 if step.every is None:
                     break
                 at += step.every
-        return sorted(found, key=lambda each: each[0])
+        return sorted(found, key=_order)
 
     def _advance_to(self, moment: datetime) -> bool:
         """Let time pass until then; True when the run's own end came first."""
@@ -197,7 +197,8 @@ class _Play:
             case Create(objects):
                 for obj in objects:
                     self._create(step, obj)
-            case Delete(resource, namespace, name, grace):
+            case Delete(resource, namespace, pattern, grace):
+                name = self._one_of(resource, namespace, pattern)
                 body: JsonObject = {"propagationPolicy": "Background"}
                 if grace is not None:
                     body["gracePeriodSeconds"] = grace
@@ -207,7 +208,8 @@ class _Play:
                 sim.request("PATCH", _path(self._kind(resource), namespace, name), patch, _MERGE)
             case Patch(resource, namespace, name, patch):
                 sim.request("PATCH", _path(self._kind(resource), namespace, name), patch, _MERGE)
-            case Evict(namespace, name):
+            case Evict(namespace, pattern):
+                name = self._one_of("pods", namespace, pattern)
                 body = {
                     "apiVersion": "policy/v1",
                     "kind": "Eviction",
@@ -222,6 +224,13 @@ class _Play:
             raise ScenarioError(message, step.place.line, step.place.column, "", self._source)
         namespace = obj["metadata"].get("namespace", "default")
         self._sim.request("POST", _path(kind, namespace, ""), obj)
+
+    def _one_of(self, resource: str, namespace: str, pattern: str) -> str:
+        """The first object whose name begins like a pattern `web-*`; any other name is meant as it stands."""
+        if not pattern.endswith("*"):
+            return pattern
+        names = (obj["metadata"]["name"] for obj in self._sim.cluster.list(resource, namespace))
+        return next((name for name in names if name.startswith(pattern[:-1])), pattern)
 
     def _kind(self, resource: str) -> Kind:
         return self._sim.api.kinds.of(resource)
@@ -240,6 +249,12 @@ class _Play:
 
 
 _TOLD = ("pods", "jobs", "nodes")
+
+
+def _order(each: tuple[timedelta, Step]) -> tuple[timedelta, bool]:
+    """By time; a fault from the start on is there before the first object."""
+    at, step = each
+    return at, not (at == timedelta(0) and isinstance(step.action, Inject))
 
 
 def _path(kind: Kind, namespace: str, name: str) -> str:

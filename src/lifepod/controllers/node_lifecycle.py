@@ -93,7 +93,8 @@ def reconcile(look: Look) -> Outcome:
         }
         stages.append((Wish(Write("patch", "nodes", "", name, patch)),))
     ready = condition_of(node, "Ready")
-    if ready is not None and ready.get("status") != "True":
+    # A node that says itself that it is not ready looks after its pods' statuses itself; only a silent one's are doubted.
+    if ready is not None and ready.get("status") == "Unknown":
         doubted = tuple(wish for pod in look.view.on_node(name) if (wish := _not_ready(pod, look.now)) is not None)
         if doubted:
             stages.append(doubted)

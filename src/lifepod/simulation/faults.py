@@ -80,7 +80,7 @@ CATALOGUE: tuple[FaultKind, ...] = (
     FaultKind(
         "node-not-ready", "node", timedelta(minutes=2), (), 3,
         "The node says that it cannot run pods: its container runtime is down. What runs goes on running.",
-        "Ready False, reason KubeletNotReady; taint not-ready, its pods not Ready and, after 300 s, evicted.",
+        "Ready False, reason KubeletNotReady, and taint not-ready; its pods stay Ready and are evicted after 300 s.",
     ),
     FaultKind(
         "node-silent", "node", timedelta(minutes=2), (), 3,

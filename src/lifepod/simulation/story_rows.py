@@ -219,7 +219,9 @@ def _of_job(job: JsonObject) -> tuple[tuple[str, str], str, JsonObject]:
     words = [f"{name}={status[name]}" for name in ("active", "ready", "succeeded", "failed") if status.get(name)]
     words += [f"{c['type']}" + (f" ({c['reason']})" if c.get("reason") else "") for c in true]
     facts: JsonObject = {name: status.get(name, 0) for name in ("active", "ready", "succeeded", "failed")}
-    return ("", ""), " ".join(words) or "created", {**facts, "conditions": [c["type"] for c in true]}
+    if not words:
+        words = ["active=0"] if status.get("startTime") else ["created"]
+    return ("", ""), " ".join(words), {**facts, "conditions": [c["type"] for c in true]}
 
 
 def _of_node(node: JsonObject) -> tuple[tuple[str, str], str, JsonObject]:

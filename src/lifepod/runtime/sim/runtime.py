@@ -66,6 +66,7 @@ class SimState(NamedTuple):
     number: int
     addresses: int
     faults: faults.SimFaults = faults.NOTHING
+    missed: frozenset[str] = frozenset()
 
 
 def _no_addresses(namespace: str, name: str) -> tuple[str, ...]:
@@ -91,6 +92,8 @@ class SimRuntime:
     ) -> None:
         self.name = f"sim/{node}"
         self.faults = faults.NOTHING
+        self._missed: frozenset[str] = frozenset()
+        """Images whose pull failed: they are not here until one succeeds."""
         self.scripts: Mapping[str, str] = scripts or {}
         self.lookup = lookup
         self.host_ip = host_ip
@@ -146,7 +149,9 @@ class SimRuntime:
     def snapshot(self) -> SimState:
         last = next(self._number)
         self._number = count(last)
-        return SimState(dict(self._pods), tuple(self._timers), tuple(self._inbox), last, self._addresses, self.faults)
+        return SimState(
+            dict(self._pods), tuple(self._timers), tuple(self._inbox), last, self._addresses, self.faults, self._missed
+        )
 
     def restore(self, state: object) -> None:
         assert isinstance(state, SimState)
@@ -155,7 +160,7 @@ class SimRuntime:
         self._timers, self._inbox = [], list(state.inbox)
         self._wakes = {}
         self._number, self._addresses = count(state.number), state.addresses
-        self.faults = state.faults
+        self.faults, self._missed = state.faults, state.missed
         self.end_streams()
         for uid, pod in self._pods.items():
             self._set_timer(uid, processes.next_wake(pod))
@@ -371,7 +376,7 @@ class SimRuntime:
             case InspectImageOrder(image):
                 script = self._script(pod, verb.container, image)
                 absent = script is not None and (script.pull_fails or script.pull_seconds is not None)
-                absent = absent or faults.pull_fault(self.faults, image) is not None
+                absent = absent or image in self._missed or faults.pull_fault(self.faults, image) is not None
                 return self._end(pod, number, images.inspect(image, absent), now)
             case PullImageOrder(image):
                 return self._pull(pod, number, verb, now)
@@ -429,7 +434,9 @@ class SimRuntime:
         seconds = (script.pull_seconds if script else None) or 0.0
         fault = faults.pull_fault(self.faults, verb.image)
         if fault is not None and fault.error:
+            self._missed |= {verb.image}
             return self._end(pod, number, faults.pull_failed(fault, verb.image), now)
+        self._missed -= {verb.image}
         if fault is not None:
             seconds = max(seconds, fault.takes.total_seconds())
         outcome = images.pull(verb.image, script is not None and script.pull_fails, seconds)
