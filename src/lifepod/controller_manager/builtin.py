@@ -21,6 +21,7 @@ from lifepod.controllers.outcome import Controller
 from lifepod.controllers.owner_gc import OWNER_GC
 from lifepod.controllers.pod_gc import POD_GC
 from lifepod.controllers.replica_set import REPLICA_SET
+from lifepod.controllers.resource_quota import RESOURCE_QUOTA
 from lifepod.controllers.service_account import service_account_controller
 from lifepod.controllers.stateful_set import STATEFUL_SET
 from lifepod.controllers.taint_eviction import TAINT_EVICTION
@@ -60,6 +61,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     EPHEMERAL_CLAIMS,
     VOLUME_PHASES,
     VOLUME_PROTECTION,
+    RESOURCE_QUOTA,
 )
 
 

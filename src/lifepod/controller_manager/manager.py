@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lifepod.api.writes import ApiError, Write
 from lifepod.clock import Ids
 from lifepod.controller_manager.recorder import Recorder
-from lifepod.controllers.outcome import Change, Controller, Look, Memory, ObjectEvent, Outcome, Stage, Wish
+from lifepod.controllers.outcome import Change, Controller, Look, Memory, ObjectEvent, Outcome, Refused, Stage, Wish
 from lifepod.controllers.view import Key, View
 from lifepod.turn import Answered, Changed, Effect, Interest, News, Turned
 
@@ -30,7 +30,7 @@ class _Busy(NamedTuple):
     open: dict[str, Wish]
     stages: tuple[Stage, ...]
     events: tuple[ObjectEvent, ...]
-    failed: bool = False
+    refused: Refused | None = None
 
 
 class ManagerState(NamedTuple):
@@ -40,7 +40,7 @@ class ManagerState(NamedTuple):
     busy: dict[Key, _Busy]
     due: dict[Key, datetime]
     not_before: dict[Key, datetime]
-    failures: dict[Key, int]
+    failures: dict[Key, tuple[int, Refused]]
     memory: dict[Key, Memory]
     number: int
     recorder: object
@@ -59,7 +59,7 @@ class ControllerPart:
         self._due: dict[Key, datetime] = {}
         self._heap: list[tuple[datetime, Key]] = []
         self._not_before: dict[Key, datetime] = {}
-        self._failures: dict[Key, int] = {}
+        self._failures: dict[Key, tuple[int, Refused]] = {}
         self._memory: dict[Key, Memory] = {}
         self._owner_of: dict[str, Key] = {}
         self._number = 0
@@ -125,7 +125,8 @@ class ControllerPart:
                 self._wake(key, rest)
                 return
             del self._not_before[key]
-        outcome = self._controller.reconcile(Look(self._view, key, now, self._ids, self._memory.get(key)))
+        refused = self._failures[key][1] if key in self._failures else None
+        outcome = self._controller.reconcile(Look(self._view, key, now, self._ids, self._memory.get(key), refused))
         self._keep(key, outcome, now)
         if outcome.stages:
             self._start(key, outcome.stages, outcome.events, effects)
@@ -172,7 +173,7 @@ class ControllerPart:
         if answer.error is None:
             self._post((wish.then,) if wish.then else (), now, effects)
         elif not _is_as_good_as_done(wish.write, answer.error):
-            busy = busy._replace(failed=True)
+            busy = busy._replace(refused=busy.refused or Refused(wish.write, str(answer.error)))
             self._busy[key] = busy
             if wish.otherwise is not None:
                 told = wish.otherwise._replace(message=wish.otherwise.message + str(answer.error))
@@ -183,8 +184,9 @@ class ControllerPart:
     def _finish(self, key: Key, busy: _Busy, now: datetime, effects: list[Effect]) -> None:
         """The stage is over: go on with the next, or end the look; after a refusal look again, ever more slowly."""
         del self._busy[key]
-        if busy.failed:
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
+        if busy.refused is not None:
+            failures = self._failures.get(key, (0, busy.refused))[0] + 1
+            self._failures[key] = (failures, busy.refused)
             self._wake(key, now + min(FIRST_RETRY * 2 ** min(failures - 1, 18), LAST_RETRY))
         elif busy.stages:
             self._start(key, busy.stages, busy.events, effects)

@@ -1,55 +1,45 @@
 """How controllers' events become Event objects: names, fields, and folding of repeats.
 
-Two forms: core/v1's recorder (count, PATCHed) and events.k8s.io's, which only the scheduler uses (eventTime, series).
-Source: k8s.io/client-go v0.34.4 tools/record/event.go, events_cache.go; tools/events/event_broadcaster.go
+Two forms: core/v1's recorder (count, PATCHed; the rule is `lifecycle.event_correlation`) and events.k8s.io's, which only the
+scheduler uses (eventTime, series).
+Source: k8s.io/client-go v0.34.4 tools/record/event.go; tools/events/event_broadcaster.go
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 from lifepod.api.objects import JsonObject, format_micro_time, format_time
 from lifepod.api.writes import Write
 from lifepod.controllers.outcome import ObjectEvent
+from lifepod.lifecycle.event_correlation import ObjectEvents, correlate
+from lifepod.lifecycle.vocabulary import Event
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CACHE_ENTRIES = 4096
-SPAM_BURST = 25
-SPAM_REFILL_SECONDS = 300
-SIMILAR_LIMIT = 10
-SIMILAR_SECONDS = 600
+SERIES_ENDS_AFTER = timedelta(minutes=6)
+SERIES_TOLD_EVERY = timedelta(minutes=30)
 
 
-class _Told(NamedTuple):
-    """An event that was posted: what a repeat must patch."""
+class _Series(NamedTuple):
+    """An event of the modern form that was posted, how often it was seen, and what the API has been told of that."""
 
     name: str
     namespace: str
     times: int
-
-
-class _Similar(NamedTuple):
-    """Distinct messages of otherwise equal events within one window."""
-
-    messages: frozenset[str]
     last: datetime
-
-
-class _Bucket(NamedTuple):
-    """Tokens left for one object's events."""
-
-    tokens: float
-    at: datetime
+    told_times: int
+    told_at: datetime
 
 
 class RecorderState(NamedTuple):
     """Everything a recorder remembers; frozen copies for snapshots."""
 
-    told: dict[tuple[str, ...], _Told]
-    similar: dict[tuple[str, ...], _Similar]
-    buckets: dict[tuple[str, ...], _Bucket]
+    objects: dict[tuple[str, ...], ObjectEvents]
+    series: dict[tuple[str, ...], _Series]
     last_nanos: int
+    sweep_at: datetime | None
 
 
 class Recorder:
@@ -57,7 +47,7 @@ class Recorder:
 
     def __init__(self, component: str, *, instance: str = "", modern: bool = False) -> None:
         self._component, self._instance, self._modern = component, instance, modern
-        self._state = RecorderState({}, {}, {}, 0)
+        self._state = RecorderState({}, {}, 0, None)
         # Two components may tell of one object in the same virtual instant: their names must differ.
         self._slot = sum(component.encode()) % 1000
 
@@ -67,39 +57,39 @@ class Recorder:
 
     def snapshot(self) -> object:
         """The whole state, as a value."""
-        told, similar, buckets, last = self._state
-        return RecorderState(dict(told), dict(similar), dict(buckets), last)
+        state = self._state
+        return state._replace(objects=dict(state.objects), series=dict(state.series))
 
     def restore(self, state: object) -> None:
         """Become what `snapshot` returned."""
         assert isinstance(state, RecorderState)
-        told, similar, buckets, last = state
-        self._state = RecorderState(dict(told), dict(similar), dict(buckets), last)
+        self._state = state._replace(objects=dict(state.objects), series=dict(state.series))
 
     # ------------------------------------------------------------------------------------------------ core/v1
 
     def _classic_write(self, event: ObjectEvent, now: datetime) -> Write | None:
         """Fold equal events into a count, more than ten similar ones into one, and drop floods (lifecycle.md §8.1)."""
         about = _reference(event.about)
-        object_key = (about["kind"], about["namespace"], about["name"], about["uid"])
-        key, message = self._correlated((*object_key, event.type, event.reason), event.message, now)
-        if not self._has_token(object_key, now):
-            return None
-        told = self._state.told.get(key)
+        key = (about["kind"], about["namespace"], about["name"], about["uid"])
+        before = self._state.objects.pop(key, None) or ObjectEvents()
+        fresh = self._name(about["name"], now)
+        told = Event(event.type, event.reason, event.message)
+        self._state.objects[key], verdict = correlate(before, told, "", fresh, now)
+        _bound(self._state.objects)
+        namespace = about["namespace"] or "default"
         moment = format_time(now)
-        if told is not None:
-            self._remember(key, told._replace(times=told.times + 1))
-            body = {"count": told.times + 1, "lastTimestamp": moment, "message": message}
-            return Write("patch", "events", told.namespace, told.name, body, patch_type="merge")
-        name, namespace = self._name(about["name"], now), about["namespace"] or "default"
-        self._remember(key, _Told(name, namespace, 1))
+        if verdict.kind == "drop":
+            return None
+        if verdict.kind == "patch":
+            body = {"count": verdict.times, "lastTimestamp": moment, "message": verdict.message}
+            return Write("patch", "events", namespace, verdict.name, body, patch_type="merge")
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {"name": fresh, "namespace": namespace},
             "involvedObject": {k: v for k, v in about.items() if v},
             "reason": event.reason,
-            "message": message,
+            "message": verdict.message,
             "source": {"component": self._component},
             "firstTimestamp": moment,
             "lastTimestamp": moment,
@@ -109,41 +99,25 @@ class Recorder:
             "reportingComponent": self._component,
             "reportingInstance": "",
         }
-        return Write("create", "events", namespace, name, body)
-
-    def _correlated(self, group: tuple[str, ...], message: str, now: datetime) -> tuple[tuple[str, ...], str]:
-        before = self._state.similar.get(group)
-        fresh = before is None or (now - before.last).total_seconds() > SIMILAR_SECONDS
-        messages = frozenset((message,)) if before is None or fresh else before.messages | {message}
-        self._state.similar[group] = _Similar(messages, now)
-        _bound(self._state.similar)
-        if len(messages) < SIMILAR_LIMIT:
-            return (*group, message), message
-        return group, f"(combined from similar events): {message}"
-
-    def _has_token(self, key: tuple[str, ...], now: datetime) -> bool:
-        bucket = self._state.buckets.get(key) or _Bucket(SPAM_BURST, now)
-        tokens = min(SPAM_BURST, bucket.tokens + (now - bucket.at).total_seconds() / SPAM_REFILL_SECONDS)
-        self._state.buckets[key] = _Bucket(tokens - 1 if tokens >= 1 else tokens, now)
-        _bound(self._state.buckets)
-        return tokens >= 1
+        return Write("create", "events", namespace, fresh, body)
 
     # ------------------------------------------------------------------------------------------------ events.k8s.io
 
     def _modern_write(self, event: ObjectEvent, now: datetime, action: str) -> Write | None:
-        """A repeat makes the event a series; further ones are only counted (lifecycle.md §8.2)."""
+        """A repeat makes the event a series; further ones are only counted until `sweep` tells them (lifecycle.md §8.2)."""
         about = _reference(event.about)
         key = (about["kind"], about["uid"], event.type, event.reason, action)
-        told = self._state.told.get(key)
-        if told is not None:
-            self._remember(key, told._replace(times=told.times + 1))
-            if told.times > 1:
+        known = self._state.series.pop(key, None)
+        if known is not None:
+            seen = known._replace(times=known.times + 1, last=now)
+            if known.times > 1:
+                self._remember(key, seen)
                 return None
-            series = {"series": {"count": 2, "lastObservedTime": format_micro_time(now)}}
-            return Write("patch", "events", told.namespace, told.name, series, patch_type="merge")
+            self._remember(key, seen._replace(told_times=seen.times, told_at=now))
+            return _series_write(seen)
         name, namespace = self._name(about["name"], now), about["namespace"] or "default"
         if event.type == "Warning":
-            self._remember(key, _Told(name, namespace, 1))
+            self._remember(key, _Series(name, namespace, 1, now, 1, now))
         body = {
             "apiVersion": "v1",
             "kind": "Event",
@@ -162,9 +136,34 @@ class Recorder:
         }
         return Write("create", "events", namespace, name, body)
 
-    def _remember(self, key: tuple[str, ...], told: _Told) -> None:
-        self._state.told[key] = told
-        _bound(self._state.told)
+    def sweep(self, now: datetime) -> list[Write]:
+        """Every six minutes: tell what was counted meanwhile of series that ended, or that were not told for half an hour.
+
+        Source: k8s.io/client-go v0.34.4 tools/events/event_broadcaster.go: finishSeries, refreshExistingEventSeries
+        """
+        if self._state.sweep_at is None or now < self._state.sweep_at:
+            return []
+        writes: list[Write] = []
+        for key, known in list(self._state.series.items()):
+            has_ended = now - known.last >= SERIES_ENDS_AFTER
+            if known.times > known.told_times and (has_ended or now - known.told_at >= SERIES_TOLD_EVERY):
+                writes.append(_series_write(known))
+                self._state.series[key] = known._replace(told_times=known.times, told_at=now)
+            if has_ended:
+                del self._state.series[key]
+        self._state = self._state._replace(sweep_at=now + SERIES_ENDS_AFTER if self._state.series else None)
+        return writes
+
+    @property
+    def sweep_at(self) -> datetime | None:
+        """When `sweep` has something to look at; None when never."""
+        return self._state.sweep_at
+
+    def _remember(self, key: tuple[str, ...], series: _Series) -> None:
+        self._state.series[key] = series
+        _bound(self._state.series)
+        if self._state.sweep_at is None:
+            self._state = self._state._replace(sweep_at=series.last + SERIES_ENDS_AFTER)
 
     def _name(self, subject: str, now: datetime) -> str:
         age = now - _EPOCH
@@ -172,6 +171,11 @@ class Recorder:
         nanos = max(nanos, self._state.last_nanos + 1000)
         self._state = self._state._replace(last_nanos=nanos)
         return f"{subject}.{nanos:x}"
+
+
+def _series_write(series: _Series) -> Write:
+    body = {"series": {"count": series.times, "lastObservedTime": format_micro_time(series.last)}}
+    return Write("patch", "events", series.namespace, series.name, body, patch_type="merge")
 
 
 _T = TypeVar("_T")

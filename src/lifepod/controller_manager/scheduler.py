@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lifepod.api.objects import JsonObject, format_time
 from lifepod.api.writes import Write
 from lifepod.controller_manager.recorder import Recorder
-from lifepod.controllers.outcome import ObjectEvent
+from lifepod.controllers.outcome import ObjectEvent, earliest
 from lifepod.controllers.ownership import is_being_deleted, key_of, name_of, namespace_of, uid_of
 from lifepod.controllers.pod_facts import condition_of, is_finished
 from lifepod.controllers.scheduler import Placements, Unschedulable
@@ -102,7 +102,8 @@ class SchedulerPart:
             if waiting is not None and waiting.number == number and uid not in self._binding:
                 self._try(uid, waiting, now, effects)
                 placed += 1
-        return Turned(tuple(effects), now if self._active else self._next_retry())
+        effects += self._recorder.sweep(now)
+        return Turned(tuple(effects), now if self._active else earliest(self._next_retry(), self._recorder.sweep_at))
 
     def snapshot(self) -> object:
         """All state as one value."""

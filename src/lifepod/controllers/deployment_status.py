@@ -71,6 +71,23 @@ def progressing(conditions: Sequence[JsonObject], type_: str = "Progressing") ->
     return next((c for c in conditions if c.get("type") == type_), None)
 
 
+def with_failures(status: JsonObject, sets: Sequence[JsonObject], new: JsonObject | None, now: datetime) -> JsonObject:
+    """ReplicaFailure as one of the ReplicaSets has it, the new one before the others; gone when none has.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/deployment/progress.go: getReplicaFailures, syncRolloutStatus
+    """
+    ordered = [*([new] if new is not None else []), *(rs for rs in sets if rs is not new)]
+    failures = [progressing((rs.get("status") or {}).get("conditions") or [], "ReplicaFailure") for rs in ordered]
+    failure = next((f for f in failures if f is not None), None)
+    conditions: list[JsonObject] = status["conditions"]
+    if failure is None:
+        return {**status, "conditions": [c for c in conditions if c.get("type") != "ReplicaFailure"]}
+    told = set_condition(
+        conditions, "ReplicaFailure", str(failure["status"]), str(failure["reason"]), str(failure["message"]), now
+    )
+    return {**status, "conditions": told}
+
+
 def has_deadline(deployment: JsonObject) -> bool:
     """Whether progress is watched at all."""
     return bool(deployment["spec"].get("progressDeadlineSeconds", 600) not in (None, NO_DEADLINE))

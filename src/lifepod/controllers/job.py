@@ -26,8 +26,9 @@ from lifepod.controllers.job_end import (
 from lifepod.controllers.job_indexes import format_indexes, index_of
 from lifepod.controllers.job_manage import MOST_AT_ONCE, Plan, deletion_wish, manage, release_wish
 from lifepod.controllers.job_picture import Picture, picture_of
-from lifepod.controllers.job_pods import is_failed, is_tracked
+from lifepod.controllers.job_pods import TRACKING, is_failed, is_tracked
 from lifepod.controllers.job_policies import judge_failed_pod
+from lifepod.controllers.label_selection import selects
 from lifepod.controllers.outcome import (
     NOTHING,
     Change,
@@ -46,9 +47,11 @@ from lifepod.controllers.ownership import (
     group_of,
     is_being_deleted,
     key_of,
+    labels_of,
     namespace_of,
     uid_of,
 )
+from lifepod.controllers.pod_claims import claimed_pods
 from lifepod.controllers.pod_facts import condition_of, phase_of
 from lifepod.controllers.status_conditions import has_condition, with_condition
 from lifepod.controllers.view import Key
@@ -63,12 +66,25 @@ def _keys(change: Change) -> Iterable[Key]:
         return ((*key_of(change.obj), uid_of(change.obj)),)
     reference = controller_of(change.obj)
     if reference is None:
-        return ((*key_of(change.obj), ""),) if is_tracked(change.obj) else ()
+        return [*_adopters(change), *([(*key_of(change.obj), "")] if is_tracked(change.obj) else [])]
     if reference.get("kind") != "Job" or group_of(str(reference.get("apiVersion", ""))) != "batch":
         return ()
     if change.old is not None and change.type == "MODIFIED" and _counts_same(change.old, change.obj):
         return ()
     return ((namespace_of(change.obj), str(reference.get("name", "")), str(reference.get("uid", ""))),)
+
+
+def _adopters(change: Change) -> list[Key]:
+    """Jobs that may adopt a pod without a controller: looked for when it appears or its labels change."""
+    pod, old = change.obj, change.old
+    same = old is not None and labels_of(old) == labels_of(pod) and controller_of(old) is None
+    if same or change.type == "DELETED" or not labels_of(pod):
+        return []
+    return [
+        (*key_of(job), uid_of(job))
+        for job in change.view.list("jobs.batch", namespace_of(pod))
+        if selects(job["spec"].get("selector"), labels_of(pod))
+    ]
 
 
 def _counts_same(old: JsonObject, new: JsonObject) -> bool:
@@ -105,12 +121,13 @@ def reconcile(look: Look) -> Outcome:
     if job["spec"].get("managedBy") not in (None, MANAGER):
         return NOTHING
     conditions = (job.get("status") or {}).get("conditions") or []
-    pods = controlled(look.view, job, "pods")
     if has_condition(conditions, "Complete") or has_condition(conditions, "Failed"):
-        return _released(pods)
+        return _released(controlled(look.view, job, "pods"))
+    claimed = claimed_pods(look.view, job, finalizer=TRACKING)
+    if claimed.writes:
+        return Outcome((claimed.writes,), memory=look.memory)
     memory = look.memory if isinstance(look.memory, Backoff) else None
-    picture = picture_of(job, pods, memory)
-    return _sync(look, picture)
+    return _sync(look, picture_of(job, claimed.pods, memory))
 
 
 def _released(pods: Iterable[JsonObject]) -> Outcome:

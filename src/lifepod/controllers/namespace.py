@@ -18,6 +18,7 @@ from lifepod.controllers.view import Key, View
 
 FINALIZER = "kubernetes"
 LOOK_AGAIN = timedelta(seconds=5)
+MANY, MANY_REST = 100, timedelta(milliseconds=200)
 
 
 def _keys(change: Change) -> Iterable[Key]:
@@ -55,7 +56,9 @@ def reconcile(look: Look) -> Outcome:
     if status != namespace.get("status"):
         body = replaced(namespace, ("status",), status)
         stages.append((Wish(Write("update", "namespaces", "", name, body, subresource="status")),))
-    return Outcome(tuple(s for s in stages if s), wake_at=look.now + LOOK_AGAIN)
+    # Each object that goes leads here again: of many, not each look may count them all.
+    rest = look.now + MANY_REST if len(left) > MANY else None
+    return Outcome(tuple(s for s in stages if s), wake_at=look.now + LOOK_AGAIN, not_before=rest)
 
 
 def _options(obj: JsonObject) -> JsonObject:

@@ -70,14 +70,22 @@ class Outcome(NamedTuple):
 NOTHING = Outcome()
 
 
+class Refused(NamedTuple):
+    """A write of the last look that the API refused: which, and in what words."""
+
+    write: Write
+    message: str
+
+
 class Look(NamedTuple):
-    """Everything that one look may depend on."""
+    """Everything that one look may depend on. `refused`: why the last look of this key came to nothing, None if it did not."""
 
     view: View
     key: Key
     now: datetime
     ids: Ids
     memory: Memory = None
+    refused: Refused | None = None
 
 
 class Change(NamedTuple):

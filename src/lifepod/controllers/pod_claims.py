@@ -15,6 +15,7 @@ from lifepod.controllers.outcome import Stage, Wish
 from lifepod.controllers.ownership import (
     controller_of,
     controller_reference,
+    finalizers_of,
     is_being_deleted,
     labels_of,
     name_of,
@@ -37,42 +38,45 @@ def _anyone(pod: JsonObject) -> bool:
     return True
 
 
-def claimed_pods(view: View, owner: JsonObject, may_belong: Callable[[JsonObject], bool] = _anyone) -> Claimed:
-    """The owner's pods by reference, selector and, for StatefulSets, name (`may_belong`)."""
+def claimed_pods(
+    view: View, owner: JsonObject, may_belong: Callable[[JsonObject], bool] = _anyone, *, finalizer: str = ""
+) -> Claimed:
+    """The owner's pods by reference, selector and, for StatefulSets, name (`may_belong`); `finalizer` comes with adoption."""
     selector = owner["spec"].get("selector")
     kept, writes = [], []
     for pod in view.owned_by(uid_of(owner), "pods"):
         reference = controller_of(pod)
         if reference is None or reference.get("uid") != uid_of(owner):
             continue
-        if selects(selector, labels_of(pod)) and may_belong(pod):
+        if (selector is None or selects(selector, labels_of(pod))) and may_belong(pod):
             kept.append(pod)
         elif not is_being_deleted(owner):
-            writes.append(_release(owner, pod))
+            writes.append(_release(owner, pod, finalizer))
     if not is_being_deleted(owner):
         for pod in view.labelled("pods", namespace_of(owner), (selector or {}).get("matchLabels") or {}):
             stray = controller_of(pod) is None and not is_being_deleted(pod) and not is_finished(pod)
             if stray and selector and selects(selector, labels_of(pod)) and may_belong(pod):
                 kept.append(pod)
-                writes.append(_adopt(owner, pod))
+                writes.append(_adopt(owner, pod, finalizer))
     return Claimed(tuple(kept), tuple(writes))
 
 
-def _adopt(owner: JsonObject, pod: JsonObject) -> Wish:
-    references = [*owners_of(pod), controller_reference(owner)]
-    return _with_references(pod, references)
+def _adopt(owner: JsonObject, pod: JsonObject, finalizer: str) -> Wish:
+    metadata: JsonObject = {"ownerReferences": [*owners_of(pod), controller_reference(owner)]}
+    if finalizer and finalizer not in finalizers_of(pod):
+        metadata["finalizers"] = [*finalizers_of(pod), finalizer]
+    return _changed(pod, metadata)
 
 
-def _release(owner: JsonObject, pod: JsonObject) -> Wish:
-    return _with_references(pod, [r for r in owners_of(pod) if r.get("uid") != uid_of(owner)])
+def _release(owner: JsonObject, pod: JsonObject, finalizer: str) -> Wish:
+    references = [r for r in owners_of(pod) if r.get("uid") != uid_of(owner)]
+    metadata: JsonObject = {"ownerReferences": references or None}
+    if finalizer in finalizers_of(pod):
+        metadata["finalizers"] = [f for f in finalizers_of(pod) if f != finalizer] or None
+    return _changed(pod, metadata)
 
 
-def _with_references(pod: JsonObject, references: list[JsonObject]) -> Wish:
-    body = {
-        "metadata": {
-            "uid": uid_of(pod),
-            "resourceVersion": pod["metadata"].get("resourceVersion"),
-            "ownerReferences": references or None,
-        }
-    }
+def _changed(pod: JsonObject, metadata: JsonObject) -> Wish:
+    known = {"uid": uid_of(pod), "resourceVersion": pod["metadata"].get("resourceVersion")}
+    body = {"metadata": {**known, **metadata}}
     return Wish(Write("patch", "pods", namespace_of(pod), name_of(pod), body, patch_type="merge"))

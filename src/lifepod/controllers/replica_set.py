@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from lifepod.api.objects import JsonObject
+from lifepod.api.objects import JsonObject, format_time
 from lifepod.api.writes import Write
 from lifepod.controllers.job_manage import deletion_wish
 from lifepod.controllers.outcome import (
@@ -20,6 +20,7 @@ from lifepod.controllers.outcome import (
     Look,
     ObjectEvent,
     Outcome,
+    Refused,
     Stage,
     Wish,
     earliest,
@@ -69,11 +70,16 @@ def reconcile(look: Look) -> Outcome:
     claimed = claimed_pods(look.view, owner)
     active = [pod for pod in claimed.pods if is_active(pod)]
     stages: list[Stage] = [claimed.writes] if claimed.writes else []
-    if not is_being_deleted(owner):
-        stages += _manage(look, owner, active)
     status, wake_at = _status(owner, active, look.now)
+    conditions = _with_failure(owner, look.refused, len(active), look.now)
+    if conditions:
+        status["conditions"] = conditions
+    told: tuple[Stage, ...] = ()
     if status != (owner.get("status") or {}):
-        stages.append((status_wish(RESOURCE, owner, status),))
+        told = ((status_wish(RESOURCE, owner, status),),)
+    moves = () if is_being_deleted(owner) else _manage(look, owner, active)
+    # After a refusal the status goes first: the next attempt may well be refused again.
+    stages += (*told, *moves) if look.refused is not None else (*moves, *told)
     not_before = look.now + BATCH_PERIOD if len(active) > MANY_PODS else None
     return Outcome(tuple(stages), wake_at=wake_at, not_before=not_before)
 
@@ -119,7 +125,6 @@ def _status(owner: JsonObject, active: Sequence[JsonObject], now: datetime) -> t
     """The counts, zeros left out, and when the next pod becomes available."""
     minimum = owner["spec"].get("minReadySeconds") or 0
     wanted = (owner["spec"]["template"].get("metadata") or {}).get("labels") or {}
-    before = owner.get("status") or {}
     counts = {
         "fullyLabeledReplicas": sum(1 for pod in active if wanted.items() <= labels_of(pod).items()),
         "readyReplicas": sum(1 for pod in active if is_ready(pod)),
@@ -127,10 +132,29 @@ def _status(owner: JsonObject, active: Sequence[JsonObject], now: datetime) -> t
         "observedGeneration": owner["metadata"].get("generation", 0),
     }
     status: JsonObject = {"replicas": len(active), **{name: count for name, count in counts.items() if count}}
-    if before.get("conditions"):
-        status["conditions"] = before["conditions"]
     coming = [available_at(pod, minimum) for pod in active]
     return status, earliest(*(moment for moment in coming if moment is not None and moment > now))
+
+
+def _with_failure(owner: JsonObject, refused: Refused | None, active: int, now: datetime) -> list[JsonObject]:
+    """The conditions: ReplicaFailure while pods cannot be created or deleted, in the words of the first refusal.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/replicaset/replica_set_utils.go: calculateStatus
+    """
+    before: list[JsonObject] = (owner.get("status") or {}).get("conditions") or []
+    others = [c for c in before if c.get("type") != "ReplicaFailure"]
+    if refused is None or refused.write.resource != "pods" or refused.write.verb not in ("create", "delete"):
+        return others
+    if len(others) != len(before):
+        return before
+    made = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "lastTransitionTime": format_time(now),
+        "reason": "FailedCreate" if active < owner["spec"].get("replicas", 1) else "FailedDelete",
+        "message": refused.message,
+    }
+    return [*others, made]
 
 
 REPLICA_SET = Controller("replica-set", "replicaset-controller", (RESOURCE, "pods"), _keys, reconcile)
