@@ -114,10 +114,12 @@ def _lost(
 def _holds(obj: JsonObject, until: Until) -> bool:
     at: JsonValue = obj
     for step in until.path:
-        if (isinstance(step, int) and isinstance(at, list) and step < len(at)) or (isinstance(at, dict) and step in at):
-            at = at[step]
-        else:
+        if isinstance(step, int):
+            if not isinstance(at, list) or step >= len(at):
+                return False
+        elif not isinstance(at, dict) or step not in at:
             return False
+        at = at[step]
     shown = {True: "true", False: "false"}.get(at, str(at)) if isinstance(at, bool) else str(at)
     return shown == until.value if until.value is not None else at not in (None, "", [], {})
 
