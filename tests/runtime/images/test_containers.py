@@ -22,6 +22,7 @@ from lifepod.runtime.base import (
     VolumeConfig,
 )
 from lifepod.runtime.images.pod_images import PodImages
+from lifepod.runtime.sandbox.user_namespace import _granted_ranges
 
 from .conftest import Entry, Image, Registry, busybox_layer, folder, image, layer, link
 
@@ -295,5 +296,33 @@ def test_a_registry_that_cannot_be_reached_names_both_ways_out(play: Play) -> No
             (said,) = (w for w in stage.node.warnings if name in w)
             assert "lifepod image import FILE" in said
             assert "--images host" in said
+
+    play(story)
+
+
+_RANGES = os.getuid() == 0 or _granted_ranges(os.getuid()) is not None
+
+
+@pytest.mark.skipif(not _RANGES, reason="needs ranges in /etc/subuid")
+def test_what_other_users_of_a_container_own_in_volumes_goes_with_the_pod(play: Play) -> None:
+    """The stage itself asserts that nothing is left."""
+
+    async def story(stage: Stage) -> None:
+        ask = "mkdir -p /data/own/deep && touch /data/own/deep/f && chown -R www:www /data/own && chmod 700 /data/own"
+        await stage.run("sh", "-c", ask, mounts=(Mount("v", "/data", False),))
+
+    play(story, volumes=(VolumeConfig("v", "empty"),))
+
+
+@pytest.mark.skipif(not _RANGES, reason="needs ranges in /etc/subuid")
+def test_root_in_a_container_may_become_any_user_of_the_image(play: Play) -> None:
+    """As nginx and many others do. An ordinary user needs ranges in /etc/subuid for it; root has them."""
+
+    async def story(stage: Stage) -> None:
+        ask = "touch /tmp/f && chown www:www /tmp/f && ls -ln /tmp/f | cut -c1-40 && su -s /bin/sh www -c 'id -u; touch /x'"
+        output = await stage.run("sh", "-c", f"{ask}; true")
+        assert "33       33" in output
+        assert "\n33\n" in output
+        assert "Permission denied" in output
 
     play(story)

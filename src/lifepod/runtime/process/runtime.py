@@ -316,7 +316,9 @@ class ProcessRuntime(ContainerStreams):
         folders = [self._folder("volumes", pod.uid), *sorted(pod.log_folders)]
         folders += [c.folder for c in pod.containers.values()]
         folders += [self._folder("sandboxes", s) for s in pod.sandboxes]
-        await asyncio.to_thread(_remove_trees, folders)
+        if left := await asyncio.to_thread(_remove_trees, folders):
+            with contextlib.suppress(NodeProcessFailed):
+                await self.node.request("remove", folders=left)
         self._pods.pop(pod.uid, None)
         self._warned = {entry for entry in self._warned if entry[0] != pod.uid}
 
@@ -496,7 +498,9 @@ class ProcessRuntime(ContainerStreams):
         stop.kill_no_later_than(verb.grace_seconds, kill)
 
 
-def _remove_trees(paths: list[str]) -> None:
+def _remove_trees(paths: list[str]) -> list[str]:
+    """Returns those that could not be removed: other users of a container own something in them."""
     for path in paths:
         if os.path.lexists(path):
             remove_tree(path)
+    return [path for path in paths if os.path.lexists(path)]
