@@ -57,7 +57,9 @@ def test_list_fields_say_how_they_are_patched():
 
 
 def test_custom_resources_show_the_schema_of_their_definition():
-    made = document("ex.io", "v1", [WIDGET], {"Widget": {"type": "object", "properties": {"spec": {"type": "object"}}}})
+    made = document(
+        "ex.io", "v1", [WIDGET._replace(custom_schema={"type": "object", "properties": {"spec": {"type": "object"}}})]
+    )
     schema = made["components"]["schemas"]["io.ex.v1.Widget"]
     assert schema["properties"].keys() == {"spec", "apiVersion", "kind", "metadata"}
     assert schema["x-kubernetes-group-version-kind"] == [{"group": "ex.io", "version": "v1", "kind": "Widget"}]

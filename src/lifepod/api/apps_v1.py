@@ -9,6 +9,7 @@ from lifepod.api.defaults_workloads import (
     default_stateful_set,
 )
 from lifepod.api.first_status import starting_with
+from lifepod.api.honoured_warnings import template_warnings
 from lifepod.api.kinds import Kind, scale_of, status_of
 from lifepod.api.validation_workloads import (
     daemon_set_errors,
@@ -54,6 +55,7 @@ KINDS = (
         default=default_daemon_set,
         prepare_create=starting_with(_DAEMON_SET),
         validate=daemon_set_errors,
+        warnings=template_warnings("spec", "template", "spec"),
         validate_update=daemon_set_update_errors,
     ),
     Kind(
@@ -75,6 +77,7 @@ KINDS = (
         default=default_deployment,
         prepare_create=starting_with({}),
         validate=deployment_errors,
+        warnings=template_warnings("spec", "template", "spec"),
         validate_update=deployment_update_errors,
     ),
     Kind(
@@ -97,6 +100,7 @@ KINDS = (
         default=default_replica_set,
         prepare_create=starting_with({"replicas": 0}),
         validate=replica_set_errors,
+        warnings=template_warnings("spec", "template", "spec"),
         validate_update=replica_set_update_errors,
     ),
     Kind(
@@ -118,6 +122,7 @@ KINDS = (
         default=default_stateful_set,
         prepare_create=starting_with({"availableReplicas": 0, "replicas": 0}),
         validate=stateful_set_errors,
+        warnings=template_warnings("spec", "template", "spec"),
         validate_update=stateful_set_update_errors,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lifepod.api.defaults_workloads import default_cron_job, default_job
 from lifepod.api.first_status import starting_with
+from lifepod.api.honoured_warnings import template_warnings
 from lifepod.api.job_writes import prepared_job
 from lifepod.api.kinds import Kind, status_of
 from lifepod.api.validation_job import cron_job_errors, cron_job_update_errors, job_errors, job_update_errors
@@ -25,6 +26,7 @@ KINDS = (
         default=default_cron_job,
         prepare_create=starting_with({}),
         validate=cron_job_errors,
+        warnings=template_warnings("spec", "jobTemplate", "spec", "template", "spec"),
         validate_update=cron_job_update_errors,
     ),
     Kind(
@@ -43,6 +45,7 @@ KINDS = (
         default=default_job,
         prepare_create=prepared_job,
         validate=job_errors,
+        warnings=template_warnings("spec", "template", "spec"),
         validate_update=job_update_errors,
     ),
 )

@@ -16,6 +16,7 @@ from lifepod.api.defaults_core import (
 from lifepod.api.defaults_pod import default_pod
 from lifepod.api.defaults_workloads import default_replication_controller, default_template_object
 from lifepod.api.first_status import kept_namespace, prepared_namespace, starting_with
+from lifepod.api.honoured_warnings import pod_warnings, service_warnings
 from lifepod.api.kinds import CREATE_ONLY, Kind, Subresource, scale_of, status_of
 from lifepod.api.pod_writes import prepared_pod
 from lifepod.api.validation_core import (
@@ -236,6 +237,7 @@ KINDS = (
         default=default_pod,
         prepare_create=prepared_pod,
         validate=pod_errors,
+        warnings=pod_warnings,
         validate_update=pod_update_errors,
     ),
     Kind(
@@ -334,6 +336,7 @@ KINDS = (
         default=default_service,
         prepare_create=starting_with({"loadBalancer": {}}),
         validate=service_errors,
+        warnings=service_warnings,
         validate_update=service_update_errors,
     ),
 )

@@ -71,6 +71,7 @@ class Kind(NamedTuple):
                             `events.events.k8s.io` keeps its objects as `events`. Then to_storage(obj) turns this shape
                             into the stored one and from_storage(obj) back; both are the identity elsewhere.
     is_custom, printer_columns  of a CustomResourceDefinition: its additionalPrinterColumns as they stand there
+    custom_schema           its openAPIV3Schema
     warnings(obj, old)      texts for `Warning:` headers on a write; old is None on create
     """
 
@@ -100,6 +101,7 @@ class Kind(NamedTuple):
     from_storage: Callable[[JsonObject], JsonObject] = _same
     is_custom: bool = False
     printer_columns: tuple[JsonObject, ...] = ()
+    custom_schema: JsonObject | None = None
     warnings: Callable[[JsonObject, JsonObject | None], tuple[str, ...]] = _no_warnings
 
     @property

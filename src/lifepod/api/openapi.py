@@ -45,15 +45,13 @@ _SCALARS: dict[str, JsonObject] = {
 }
 
 
-def document(
-    group: str, version: str, kinds: Iterable[Kind], crd_schemas: Mapping[str, JsonObject] | None = None
-) -> JsonObject:
-    """The OpenAPI v3 document of one group version.
+def document(group: str, version: str, kinds: Iterable[Kind]) -> JsonObject:
+    """The OpenAPI v3 document of one group version and the kinds it serves.
 
-    `kinds` are those it serves; `crd_schemas` gives the `openAPIV3Schema` of custom ones by kind name. Some 20 ms for
-    core/v1: make it when it is first asked for and keep it.
+    Some 20 ms for core/v1: make it when it is first asked for and keep it.
     """
-    crd_schemas = crd_schemas or {}
+    kinds = list(kinds)
+    crd_schemas = {kind.kind: kind.custom_schema for kind in kinds if kind.custom_schema is not None}
     schemas: JsonObject = {}
     paths: JsonObject = {}
     wanted = [_DELETE_OPTIONS, _STATUS, _LIST_META]

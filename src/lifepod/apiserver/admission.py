@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, dig, replaced
+from lifepod.apiserver.namespace_limits import check_limit_ranges, check_quotas, with_limit_range_defaults
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.pod_admission import admitted_pod
 from lifepod.apiserver.status_errors import forbidden, not_found
@@ -43,7 +44,7 @@ def admitted(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> Js
     """A new object after mutating admission. Raises 403."""
     match kind.resource:
         case "pods":
-            return admitted_pod(api, kind, obj)
+            return with_limit_range_defaults(api, admitted_pod(api, kind, obj))
         case "namespaces":
             return _labelled_namespace(obj)
         case "persistentvolumeclaims":
@@ -54,6 +55,15 @@ def admitted(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> Js
             return replaced(obj, ("metadata", "annotations", _TEMPLATE_GENERATION), "1")
         case _:
             return obj
+
+
+def check_admission(api: Api, kind: Kind, obj: JsonObject, old: JsonObject | None = None) -> None:
+    """Validating admission, after the object's own validation. Raises 403."""
+    if old is None:
+        check_limit_ranges(api, kind, obj)
+        check_quotas(api, kind, obj)
+    elif kind.resource in ("services", "persistentvolumeclaims"):
+        check_quotas(api, kind, obj, old)
 
 
 def admitted_update(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions) -> JsonObject:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
-from lifepod.apiserver.admission import admitted, check_namespace, settle_created
+from lifepod.apiserver.admission import admitted, check_admission, check_namespace, settle_created
 from lifepod.apiserver.metadata import NAME_TRIES, generated_name, new_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.status_errors import already_exists, invalid_object
@@ -62,4 +62,5 @@ def _prepared(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> J
     api.warn(*kind.warnings(ready, None))
     if errors := kind.validate(ready):
         raise invalid_object(kind, ready["metadata"].get("name", ""), errors)
+    check_admission(api, kind, ready)
     return ready

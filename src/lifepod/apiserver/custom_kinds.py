@@ -139,6 +139,7 @@ def _kind(definition: JsonObject, version: JsonObject, schema: JsonObject) -> Ki
         validate_update=rules.validate_update,
         fields={f["jsonPath"].lstrip("."): tuple(f["jsonPath"].lstrip(".").split(".")) for f in fields},
         is_custom=True,
+        custom_schema=schema,
         printer_columns=tuple(version.get("additionalPrinterColumns") or ()),
     )
 

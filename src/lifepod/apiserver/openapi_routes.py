@@ -31,8 +31,10 @@ class OpenApiRoutes:
         self._documents: dict[tuple[str, str], _Document] = {}
 
     def answer(self, request: Request, path: str) -> Response | None:
-        """The document at `path`, or None (`/openapi/v2` is not served: no client asks for it once v3 answers)."""
+        """The document at `path`, or None."""
         match path.split("/")[2:]:
+            case ["v2"]:
+                return _empty_swagger(request)
             case ["v3"]:
                 return self._index()
             case ["v3", "api", version]:
@@ -74,6 +76,17 @@ class OpenApiRoutes:
             known = _Document(kinds, body, hashlib.sha512(body).hexdigest().upper())
             self._documents[group, version] = known
         return known
+
+
+def _empty_swagger(request: Request) -> Response:
+    """An OpenAPI v2 document that describes nothing: kubectl asks for one, as protobuf only, when it meets a `List` or a kind
+    nobody serves, and leaves to the server what it does not find there."""
+    if "protobuf" in request.headers.get("accept", ""):
+        info = b"\x0a\x0aKubernetes\x12\x05v1.34"
+        body = b"\x0a\x032.0\x12" + bytes((len(info),)) + info
+        return Response(200, body, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+    info_text = {"title": "Kubernetes", "version": "v1.34"}
+    return Response(200, encoded({"swagger": "2.0", "info": info_text, "paths": {}, "definitions": {}}))
 
 
 def _name(group: str, version: str) -> str:

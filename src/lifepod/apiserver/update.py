@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lifepod.api.field_errors import FieldError, forbidden
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
-from lifepod.apiserver.admission import admitted_update, settle_updated
+from lifepod.apiserver.admission import admitted_update, check_admission, settle_updated
 from lifepod.apiserver.create import create
 from lifepod.apiserver.metadata import has_changed_spec, kept_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
@@ -56,6 +56,7 @@ def replace_stored(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, optio
     errors = [*_finalizer_errors(new, old), *kind.validate_update(new, old)]
     if errors:
         raise invalid_object(kind, new["metadata"]["name"], errors)
+    check_admission(api, kind, new, old)
     return write(api, kind, new, old, options)
 
 
