@@ -101,6 +101,7 @@ class Session:
         self._broken: Exception | None = None
         self._early: list[tuple[Take, str, JsonObject]] = []
         self._is_applied = False
+        self._is_over = False
 
     # -------------------------------------------------------------------------------------------- from start to end
 
@@ -138,6 +139,7 @@ class Session:
                 end = self._ending(deadline, stop)
                 if end is not None:
                     await self._drain_logs()
+                    self._is_over = True
                     return self._result(end)
                 self._news.clear()
                 news = asyncio.ensure_future(self._news.wait())
@@ -244,6 +246,8 @@ class Session:
 
     def _take(self, take: Take, kind: str, obj: JsonObject) -> None:
         """Whose an object is, is known once everything is applied; what comes earlier is kept until then."""
+        if self._is_over:
+            return
         if self._is_applied:
             take(kind, obj)
             self._news.set()
