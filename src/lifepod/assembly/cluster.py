@@ -111,6 +111,7 @@ class Cluster:
         """Take a node in: its agent, and the runtime (a part too when it keeps its own timers)."""
         self._agents[agent.node] = agent
         self._runtimes[agent.node] = runtime
+        agent.measure = getattr(runtime, "usage", agent.measure)
         self.add_part(agent)
         for uid, report in runtime.reports().items():
             self.tell(agent.name, PodReported(uid, report))
@@ -276,7 +277,9 @@ class Cluster:
     def _on_change(self, change: Change) -> None:
         """A revision of the store: to those who asked for the resource, the node, or this very object."""
         resource = change.new.resource
-        names = [*self._by_resource.get(resource, ()), *self._by_resource.get("*", ())]
+        names = self._by_resource.get(resource, ())
+        if "*" in self._by_resource and _concerns_all(change):
+            names = [*names, *self._by_resource["*"]]
         special = self.references.parts_of(resource, change.new.namespace, change.new.name)
         if not (names or special or resource == "pods"):
             return
@@ -337,6 +340,25 @@ class Cluster:
         self._timers, self._wakes = [], {}
         for name, at in state.wakes.items():
             self._set_timer(name, at)
+
+
+def _concerns_all(change: Change) -> bool:
+    """Whether those who hear of everything hear of this: not of changes that leave owners, finalizers and deletion alone."""
+    old, obj, old_obj = change.old, change.obj, change.old_obj
+    if (
+        change.type != "MODIFIED"
+        or old is None
+        or obj is None
+        or old_obj is None
+        or change.new.resource == "namespaces"
+    ):
+        return True
+    metadata, before = obj["metadata"], old_obj["metadata"]
+    return (
+        change.new.owners != old.owners
+        or metadata.get("deletionTimestamp") != before.get("deletionTimestamp")
+        or metadata.get("finalizers") != before.get("finalizers")
+    )
 
 
 def _is_part(runtime: object) -> bool:

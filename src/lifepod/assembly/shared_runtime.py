@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.lifecycle.eviction import Usage
 from lifepod.lifecycle.vocabulary import Ended, RuntimeReport
 from lifepod.runtime.base import Listener, NodeStreams, Order, Runtime
 
@@ -63,3 +64,8 @@ class _NodeShare:
 
     def reports(self) -> dict[str, RuntimeReport]:
         return self._runtime.reports()
+
+    def usage(self, uid: str) -> Usage | None:
+        """What a pod has on disk, where the runtime can tell."""
+        measure = getattr(self._runtime, "usage", None)
+        return measure(uid) if measure is not None else None

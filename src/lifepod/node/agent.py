@@ -7,7 +7,7 @@ Orders are made in `orders.py`, events in `event_recorder.py`, the Node object i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
@@ -15,6 +15,7 @@ from lifepod.api.objects import JsonObject
 from lifepod.api.writes import ApiError, Write
 from lifepod.lifecycle import PodMemory, new_memory, pod_from_json, step
 from lifepod.lifecycle.admission import refusal
+from lifepod.lifecycle.eviction import Usage, has_disk_limits, over_own_limits, refusal_under_pressure
 from lifepod.lifecycle.vocabulary import (
     Action,
     Because,
@@ -43,6 +44,8 @@ from lifepod.runtime.base import CreateContainerOrder, Order, SetUpVolumes
 from lifepod.turn import ActionEnded, Answered, Changed, Effect, Interest, News, Perform, PodReported, Turned
 
 DECISIONS_KEPT = 16
+MEASURE_EVERY = timedelta(seconds=10)
+"""How often pods with limits on disk are measured. Source: pkg/kubelet/kubelet.go: evictionMonitoringPeriod."""
 _REFRESH = -1
 """The number of orders that are the agent's own; the core never hears of their end."""
 Effects: TypeAlias = list[Effect]
@@ -82,6 +85,11 @@ class AgentState(NamedTuple):
     is_paused: bool
     held: tuple[News, ...]
     told: frozenset[str] = frozenset()
+    measure_at: datetime | None = None
+
+
+def _not_measured(uid: str) -> Usage | None:
+    return None
 
 
 def _no_token(pod: JsonObject, audience: str, seconds: int) -> str:
@@ -118,9 +126,15 @@ class Agent:
         self._substitutes_images = substitutes_images
         self._events = EventRecorder(settings.name, self._has_event)
         self._told: frozenset[str] = frozenset()
+        self.measure: Callable[[str], Usage | None] = _not_measured
+        """What a pod has on disk; the runtime's answer."""
+        self._measured: dict[str, None] = {}
+        self._measure_at: datetime | None = None
         self._entries: dict[str, Entry] = {}
         self._orphans: dict[str, RuntimeReport] = {}
         self._dirty: dict[str, None] = {}
+        self._written: set[str] = set()
+        """Pods whose status was written in this look, so that the revision known of them is no longer the last."""
         self._timers: list[tuple[datetime, int, str]] = []
         self._number = 0
         self._facts: NodeFacts | None = None
@@ -142,9 +156,11 @@ class Agent:
             news, self._held = (*self._held, *news), []
         now += self.skew
         effects: Effects = []
+        self._written.clear()
         self._keep_node(effects, now)
         for each in news:
             self._take(each, effects, now)
+        self._evict_over_limits(now)
         timers = self._timers
         while timers and timers[0][0] <= now:
             at, _, uid = heapq.heappop(timers)
@@ -164,7 +180,7 @@ class Agent:
                 break
             heapq.heappop(timers)
         moments = [timers[0][0]] if timers else []
-        moments += [at for at in (self._lease_at, self._status_at) if at is not None]
+        moments += [at for at in (self._lease_at, self._status_at, self._measure_at) if at is not None]
         return min(moments) - self.skew if moments else None
 
     def snapshot(self) -> AgentState:
@@ -179,6 +195,7 @@ class Agent:
             self._is_paused,
             tuple(self._held),
             self._told,
+            self._measure_at,
         )
 
     def restore(self, state: object) -> None:
@@ -189,7 +206,8 @@ class Agent:
         self._started_at, self._facts = state.started_at, None
         self._lease_at, self._status_at = state.lease_at, state.status_at
         self._pressures, self._is_paused, self._held = state.pressures, state.is_paused, list(state.held)
-        self._told = state.told
+        self._told, self._measure_at = state.told, state.measure_at
+        self._measured = {uid: None for uid, entry in self._entries.items() if has_disk_limits(entry.obj)}
         self._timers, self._dirty = [], {}
         for uid, entry in self._entries.items():
             self._references.add(self.name, entry.references)
@@ -211,6 +229,7 @@ class Agent:
         for entry in self._entries.values():
             self._references.remove(self.name, entry.references)
         self._entries, self._orphans, self._dirty, self._timers, self._held = {}, {}, {}, [], []
+        self._measured, self._measure_at = {}, None
         self._events = EventRecorder(self.node, self._has_event)
         self._told = frozenset()
         self._started_at = self._lease_at = self._status_at = self._facts = None
@@ -245,6 +264,18 @@ class Agent:
         """Why the last things were decided about a pod, oldest first."""
         entry = self._entries.get(uid)
         return entry.decisions if entry is not None else ()
+
+    def _evict_over_limits(self, now: datetime) -> None:
+        """Every 10 s the pods with limits on disk are measured, and those over them are killed."""
+        if self._measure_at is None or now < self._measure_at:
+            return
+        for uid in self._measured:
+            entry = self._entries[uid]
+            usage = self.measure(uid) if entry.kill is None and entry.memory.worker == "syncing" else None
+            request = over_own_limits(entry.obj, usage) if usage is not None else None
+            if request is not None:
+                self.evict(uid, request)
+        self._measure_at = now + MEASURE_EVERY if self._measured else None
 
     # -------------------------------------------------------------------------------- the node itself
 
@@ -303,6 +334,9 @@ class Agent:
             self._references.add(self.name, references)
             refused = self._refusal(obj)
             entry = Entry(obj, pod_from_json(obj), new_memory(), report, refusal=refused, references=references)
+            if has_disk_limits(obj):
+                self._measured[uid] = None
+                self._measure_at = self._measure_at or now + MEASURE_EVERY
         else:
             is_echo = _is_echo(entry, obj)
             entry = entry._replace(obj=obj, pod=pod_from_json(obj, entry.pod))
@@ -318,6 +352,10 @@ class Agent:
         Differs: a pod that a scheduler has bound is not weighed a second time; the answer would be the same.
         """
         status = obj.get("status") or {}
+        if not status.get("startTime") and any(self._pressures[:3]):
+            strained = refusal_under_pressure(obj, *self._pressures[:3])
+            if strained is not None:
+                return strained
         bound = any(c["type"] == "PodScheduled" and c["status"] == "True" for c in status.get("conditions") or ())
         node = None if bound or status.get("startTime") else self._reader.get("nodes", "", self.node)
         if node is None:
@@ -404,7 +442,8 @@ class Agent:
     def _carry_out(self, uid: str, entry: Entry, done: Step, effects: Effects, now: datetime) -> Entry | None:
         """Status, events, actions, in that order; None when the pod may be forgotten."""
         if done.status is not None:
-            effects.append(status_write(entry.obj, done.status, guarded=not _is_written(entry.obj, effects)))
+            effects.append(status_write(entry.obj, done.status, guarded=uid not in self._written))
+            self._written.add(uid)
         for event in done.events:
             self._post(event, entry, effects, now)
         for action in done.actions:
@@ -443,6 +482,7 @@ class Agent:
 
     def _forget(self, uid: str) -> None:
         entry = self._entries.pop(uid, None)
+        self._measured.pop(uid, None)
         if entry is not None:
             self._references.remove(self.name, entry.references)
             self._events.forget("Pod", uid, entry.obj["metadata"]["name"])
@@ -463,18 +503,6 @@ def _is_echo(entry: Entry, obj: JsonObject) -> bool:
         and entry.memory.worker == "syncing"
         and metadata.get("generation") == entry.obj["metadata"].get("generation")
         and "deletionTimestamp" not in metadata
-    )
-
-
-def _is_written(pod: JsonObject, effects: Effects) -> bool:
-    """Whether this look has already written the pod's status, so that the revision known of it is no longer the last."""
-    metadata = pod["metadata"]
-    return any(
-        isinstance(e, Write)
-        and e.subresource == "status"
-        and e.resource == "pods"
-        and (e.name, e.namespace) == (metadata["name"], metadata["namespace"])
-        for e in effects
     )
 
 

@@ -289,6 +289,7 @@ def security_config(pod: JsonObject, spec: JsonObject) -> r.SecurityConfig:
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
         add_capabilities=tuple(capabilities.get("add") or ()),
         drop_capabilities=tuple(capabilities.get("drop") or ()),
+        seccomp_unconfined=(both.get("seccompProfile") or {}).get("type") == "Unconfined",
         allow_privilege_escalation=own.get("allowPrivilegeEscalation") is not False,
     )
 

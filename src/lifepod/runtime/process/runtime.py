@@ -15,6 +15,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
+from lifepod.lifecycle.eviction import Usage
 from lifepod.lifecycle.vocabulary import (
     Done,
     Ended,
@@ -50,6 +51,7 @@ from lifepod.runtime.process.container_end import (
 )
 from lifepod.runtime.process.container_link import ContainerLink
 from lifepod.runtime.process.container_streams import ContainerReach, ContainerStreams
+from lifepod.runtime.process.disk_usage import file_bytes, folder_bytes
 from lifepod.runtime.process.log_files import next_attempt, remove_container_files
 from lifepod.runtime.process.node_client import NodeClient, NodeProcessFailed
 from lifepod.runtime.process.order_failure import OrderFailed, reason_of, start_error_text
@@ -301,6 +303,18 @@ class ProcessRuntime(ContainerStreams):
             except NodeProcessFailed as exc:
                 errors.append((volume.name, str(exc)))
         return MountsFailed(tuple(errors)) if errors else Done()
+
+    def usage(self, uid: str) -> Usage | None:
+        """What the pod has on disk: its own volumes, its containers' layers and logs."""
+        pod = self._pods.get(uid)
+        if pod is None:
+            return None
+        own = self._folder("volumes", uid)
+        volumes = [(name, path) for name, path in pod.volumes.items() if path.startswith(own)]
+        return Usage(
+            tuple((name, folder_bytes(path)) for name, path in volumes),
+            tuple((c.config.name, folder_bytes(c.folder) + file_bytes(c.log_path)) for c in pod.containers.values()),
+        )
 
     async def _tear_down(self, pod: PodRecord) -> None:
         """Nothing of the pod stays: processes, namespaces, volumes, containers' folders, logs."""

@@ -136,3 +136,9 @@ def with_volumes(tree: Tree, volumes: tuple[VolumeConfig, ...]) -> Tree:
             out.update({f"{place}/{file.path.strip('/')}": file.content for file in volume.files})
         out.setdefault(place, None)
     return out
+
+
+def bytes_below(tree: Tree, place: str) -> int:
+    """The size of all files in a volume or a container's own layer."""
+    inside = place + "/"
+    return sum(len(content) for key, content in tree.items() if content is not None and key.startswith(inside))

@@ -13,6 +13,7 @@ from itertools import count
 from typing import NamedTuple, assert_never
 
 from lifepod.clock import Ids
+from lifepod.lifecycle.eviction import Usage
 from lifepod.lifecycle.vocabulary import (
     Done,
     Ended,
@@ -119,6 +120,17 @@ class SimRuntime:
 
     def reports(self) -> dict[str, RuntimeReport]:
         return {uid: report_of(pod) for uid, pod in self._pods.items()}
+
+    def usage(self, uid: str) -> Usage | None:
+        """What the pod has on disk."""
+        pod = self._pods.get(uid)
+        if pod is None:
+            return None
+        volumes = {key.split("/", 2)[1] for key in pod.tree if key.startswith("v/")}
+        return Usage(
+            tuple((name, files.bytes_below(pod.tree, f"v/{name}")) for name in sorted(volumes)),
+            tuple((c.config.name, files.bytes_below(pod.tree, f"c/{c.id}")) for c in pod.containers),
+        )
 
     def pod(self, uid: str) -> SimPod | None:
         """What there is of a pod."""

@@ -1,0 +1,80 @@
+"""Evictions for a pod's own limits, and what a node under pressure refuses (lifecycle.md §1.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lifepod.api.objects import JsonObject
+from lifepod.lifecycle.eviction import Usage, has_disk_limits, over_own_limits, refusal_under_pressure
+
+MI = 1 << 20
+
+
+def pod(limits: dict[str, str] | None = None, size_limit: str | None = None, **spec: Any) -> JsonObject:
+    containers = [
+        {"name": name, "resources": {"limits": {"ephemeral-storage": limit}}} for name, limit in (limits or {}).items()
+    ]
+    volume: JsonObject = {"name": "v", "emptyDir": {"sizeLimit": size_limit} if size_limit else {}}
+    return {
+        "metadata": {"name": "p"},
+        "spec": {"containers": containers or [{"name": "c"}], "volumes": [volume], **spec},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "usage", "message"),
+    [
+        (pod(size_limit="1Mi"), Usage((("v", 2 * MI),)), 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '),
+        (pod(size_limit="1Mi"), Usage((("v", MI),)), ""),
+        (pod(size_limit="0"), Usage((("v", MI),)), ""),
+        (pod(), Usage((("v", MI),)), ""),
+        (
+            pod({"a": "1Mi", "b": "1Mi"}),
+            Usage((("v", MI),), (("a", MI), ("b", MI))),
+            "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. ",
+        ),
+        (
+            pod({"a": "1Mi", "b": "3Mi"}),
+            Usage((), (("a", 2 * MI), ("b", 0))),
+            'Container a exceeded its local ephemeral storage limit "1Mi". ',
+        ),
+        (pod({"a": "1Mi"}), Usage((), (("a", MI),)), ""),
+    ],
+)
+def test_a_pod_over_a_limit_of_its_own_is_evicted_with_one_second(
+    given: JsonObject, usage: Usage, message: str
+) -> None:
+    request = over_own_limits(given, usage)
+    assert (request.message if request else "") == message
+    if request:
+        assert (request.reason, request.grace_period_seconds, request.condition) == ("Evicted", 1, None)
+
+
+def test_only_pods_with_limits_are_measured() -> None:
+    assert not has_disk_limits(pod())
+    assert has_disk_limits(pod(size_limit="1Mi"))
+    assert has_disk_limits(pod({"a": "1Mi"}))
+
+
+BURSTABLE = [{"name": "c", "resources": {"requests": {"memory": "1Mi"}}}]
+
+
+@pytest.mark.parametrize(
+    ("given", "pressures", "names"),
+    [
+        (pod(), (False, False, False), None),
+        (pod(), (True, False, False), "MemoryPressure"),
+        (pod(containers=BURSTABLE), (True, False, False), None),
+        (pod(containers=BURSTABLE), (True, True, False), "MemoryPressure DiskPressure"),
+        (pod(tolerations=[{"operator": "Exists"}]), (True, False, False), None),
+        (pod(tolerations=[{"operator": "Exists"}]), (False, True, False), "DiskPressure"),
+        (pod(priority=2_000_000_000), (True, True, True), None),
+    ],
+)
+def test_a_node_under_pressure_refuses_what_it_can_do_without(
+    given: JsonObject, pressures: tuple[bool, bool, bool], names: str | None
+) -> None:
+    refused = refusal_under_pressure(given, *pressures)
+    assert (refused.message if refused else None) == (f"The node had condition: [{names}]. " if names else None)
