@@ -1,0 +1,206 @@
+"""What one request costs the server: CPU from /proc/PID/stat, next to the wall. Run: `python benchmarks/api_bench.py [pods]`.
+
+A server process over TLS with an API in it, and one of the same server with an app that answers every request with the same bytes;
+this process asks. CPU does not depend on what else the machine does, the wall does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+POD = (
+    b'{"apiVersion":"v1","kind":"Pod","metadata":{"generateName":"b-","labels":{"app":"bench","tier":"x"}},"spec":{"schedulerName":'
+    b'"none","automountServiceAccountToken":false,"containers":[{"name":"main","image":"busybox:1.36","command":["sleep","600"],'
+    b'"env":[{"name":"A","value":"1"},{"name":"B","value":"2"}],"ports":[{"containerPort":80}],"resources":{"requests":{"cpu":'
+    b'"10m","memory":"16Mi"}},"readinessProbe":{"httpGet":{"path":"/","port":80}},"volumeMounts":[{"name":"d","mountPath":"/d"}]}],'
+    b'"volumes":[{"name":"d","emptyDir":{}}]}}'
+)
+"""The pod of the comparison with other API servers."""
+PODS = "/api/v1/namespaces/default/pods"
+
+
+# ------------------------------------------------------------------------------------------------------ the server's side
+
+
+async def _serve(kind: str) -> None:
+    from lifepod.apiserver.certificates import mint_credentials
+    from lifepod.apiserver.exchange import Response
+    from lifepod.apiserver.server import Tls, serve
+    from lifepod.assembly.control_plane import Around, control_plane
+    from lifepod.assembly.real_time import RandomIds, RealClock
+
+    clock = RealClock()
+    credentials = mint_credentials(clock.now())
+    tls = Tls(credentials.server, credentials.ca.certificate)
+    plane = control_plane(Around(clock.now, RandomIds(), lambda name: None), credentials)
+    answer = Response(200, b"x" * 2000)
+    server = await serve((lambda request: answer) if kind == "bare" else plane.app.site, tls=tls)
+    print(server.port, plane.token, flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await server.stop(0.1)
+
+
+# ------------------------------------------------------------------------------------------------------ the asking side
+
+
+class Measured(NamedTuple):
+    """Microseconds of one request."""
+
+    cpu: float
+    wall: float
+
+
+class Server:
+    """A server process and one kept connection to it."""
+
+    def __init__(self, kind: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        port, self.token = self.process.stdout.readline().split()
+        self.port = int(port)
+        self.connection = self.connect()
+
+    def connect(self) -> ssl.SSLSocket:
+        """A connection of its own."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        plain = socket.create_connection(("127.0.0.1", self.port))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return context.wrap_socket(plain)
+
+    def head(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """A request as bytes."""
+        lines = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\n"
+        if body:
+            lines += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        return lines.encode() + b"\r\n" + body
+
+    def ask(self, request: bytes, connection: ssl.SSLSocket | None = None) -> bytes:
+        """One answer, whole."""
+        to = connection or self.connection
+        to.sendall(request)
+        got = b""
+        while b"\r\n\r\n" not in got:
+            got += to.recv(1 << 20)
+        head, _, body = got.partition(b"\r\n\r\n")
+        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        parts, have = [body], len(body)
+        while have < length:
+            parts.append(to.recv(1 << 20))
+            have += len(parts[-1])
+        return b"".join(parts)
+
+    def cpu(self) -> float:
+        """Seconds of CPU so far."""
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_kb(self) -> int:
+        """Resident memory."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+    def measured(self, call: Callable[[], object], count: int) -> Measured:
+        """What `call` costs, many times over."""
+        for _ in range(min(count // 10 + 1, 50)):
+            call()
+        cpu, start = self.cpu(), time.perf_counter()
+        for _ in range(count):
+            call()
+        wall = time.perf_counter() - start
+        return Measured((self.cpu() - cpu) / count * 1e6, wall / count * 1e6)
+
+    def stop(self) -> None:
+        self.process.communicate("")
+
+
+def _watch(server: Server, count: int) -> tuple[float, float]:
+    """Kilobytes of an idle watch, and the milliseconds until all of them heard of one change."""
+    before = server.memory_kb()
+    request = server.head("GET", f"{PODS}?watch=1&resourceVersion={_revision(server)}&allowWatchBookmarks=true")
+    watchers = []
+    for _ in range(count):
+        connection = server.connect()
+        connection.sendall(request)
+        connection.recv(65536)
+        watchers.append(connection)
+    time.sleep(0.5)
+    each = (server.memory_kb() - before) / count
+    heard = threading.Semaphore(0)
+
+    def listen(part: list[ssl.SSLSocket]) -> None:
+        for connection in part:
+            connection.recv(65536)
+        heard.release()
+
+    threads = [threading.Thread(target=listen, args=(watchers[at::4],)) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    start = time.perf_counter()
+    server.ask(server.head("POST", PODS, POD))
+    for _ in threads:
+        heard.acquire()
+    told = (time.perf_counter() - start) * 1e3
+    for connection in watchers:
+        connection.close()
+    return each, told
+
+
+def _revision(server: Server) -> str:
+    from json import loads
+
+    return str(loads(server.ask(server.head("GET", f"{PODS}?limit=1")))["metadata"]["resourceVersion"])
+
+
+def main(pods: int) -> None:
+    """Print one figure a line."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    bare, server = Server("bare"), Server("api")
+    get = bare.head("GET", "/x")
+    rows = [("bare app of the same server", bare.measured(lambda: bare.ask(get), 6000))]
+    post = server.head("POST", PODS, POD)
+    rows.append(("POST a pod", server.measured(lambda: server.ask(post), pods)))
+    from json import loads
+
+    listed = loads(server.ask(server.head("GET", f"{PODS}?limit=1")))
+    name = listed["items"][0]["metadata"]["name"]
+    get = server.head("GET", f"{PODS}/{name}")
+    rows.append(("GET a pod", server.measured(lambda: server.ask(get), 6000)))
+    get = bare.head("GET", "/x")
+    rows.append(("bare app, again", bare.measured(lambda: bare.ask(get), 6000)))
+    whole = server.head("GET", f"{PODS}?limit=500")
+    rows.append(("LIST of 500", server.measured(lambda: server.ask(whole), 300)))
+    nothing = server.head("GET", f"{PODS}?labelSelector=app%3Dnope&resourceVersion=0")
+    rows.append((f"LIST by label, none of {pods}", server.measured(lambda: server.ask(nothing), 3000)))
+    table = server.head("GET", f"{PODS}?limit=500").replace(
+        b"Host: x", b"Host: x\r\nAccept: application/json;as=Table;v=v1;g=meta.k8s.io"
+    )
+    rows.append(("LIST of 500 as Table", server.measured(lambda: server.ask(table), 60)))
+    for what, measured in rows:
+        print(f"{what:32} {measured.cpu:8.0f} us CPU {measured.wall:8.0f} us wall")
+    each, told = _watch(server, 1000)
+    print(f"{'an idle watch':32} {each:8.1f} kB")
+    print(f"{'1000 watchers told of a change':32} {told:8.1f} ms")
+    bare.stop()
+    server.stop()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+        asyncio.run(_serve(sys.argv[2]))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 3000)
