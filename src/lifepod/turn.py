@@ -72,7 +72,10 @@ class Turned(NamedTuple):
 
 
 class Interest(NamedTuple):
-    """Which changes a part wants to hear of. `node`: only objects whose `spec.nodeName` is this; resource "*": of all."""
+    """Which changes a part wants to hear of. `node`: only objects whose `spec.nodeName` is this.
+
+    Resource "*": of all that come and go, and of changes to owners, finalizers and deletion.
+    """
 
     resource: str
     node: str | None = None

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
 
 
+LEASES = "leases.coordination.k8s.io"
+
+
 def carry_out(api: Api, write: Write, now: datetime) -> JsonObject:
     """Do it; returns the object as it is now (a `Status` where the API answers one). Raises ApiError."""
     try:
@@ -35,6 +38,8 @@ def carry_out(api: Api, write: Write, now: datetime) -> JsonObject:
         raise no_such_resource() from None
     if write.verb == "update" and write.subresource == "status":
         return _write_status(api, kind, write, now)
+    if write.resource == LEASES and write.verb == "patch" and write.body.keys() == {"spec"}:
+        return _renew(api, kind, write, now)
     options = WriteOptions(now, SYSTEM, "lifepod", "Ignore")
     try:
         return _general(api, kind, write, options)
@@ -57,6 +62,14 @@ def _general(api: Api, kind: Kind, write: Write, options: WriteOptions) -> JsonO
             return patch_resource(api, kind, *at, write.body, write.patch_type, options, write.subresource)[0]
         case "delete":
             return delete(api, kind, *at, delete_options_of(write.body), options)
+
+
+def _renew(api: Api, kind: Kind, write: Write, now: datetime) -> JsonObject:
+    """A node's heartbeat, every 10 s of every node: a merge of two levels."""
+    old = api.store.get(kind.resource, write.namespace, write.name)
+    if old is None:
+        raise not_found(kind, write.name)
+    return api.store.update(kind.resource, {**old, "spec": {**old["spec"], **write.body["spec"]}}, now)
 
 
 def _write_status(api: Api, kind: Kind, write: Write, now: datetime) -> JsonObject:
