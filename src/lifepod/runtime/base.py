@@ -85,6 +85,7 @@ class SecurityConfig(NamedTuple):
     add_capabilities: tuple[str, ...] = ()
     drop_capabilities: tuple[str, ...] = ()
     allow_privilege_escalation: bool = True
+    seccomp_unconfined: bool = False
 
 
 class ContainerConfig(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -324,5 +325,51 @@ def test_root_in_a_container_may_become_any_user_of_the_image(play: Play) -> Non
         assert "33       33" in output
         assert "\n33\n" in output
         assert "Permission denied" in output
+
+    play(story)
+
+
+REFUSED = {
+    "unshare -r true": "Operation not permitted",
+    "mount -t tmpfs x /tmp": "Operation not permitted|Permission denied|permission denied",
+    "swapoff /x": "Operation not permitted",
+    "hostname other": "Operation not permitted",
+}
+
+
+@pytest.mark.parametrize("command", REFUSED, ids=str)
+def test_what_a_container_may_not_do_in_its_command_and_in_exec(command: str, play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        assert re.search(REFUSED[command], await stage.run("sh", "-c", f"{command} 2>&1; true"))
+        container = await stage.begin("sleep", "100")
+        running = await stage.node.runtime.exec(
+            "u1", container, ("sh", "-c", f"{command} 2>&1"), stdin=False, tty=False
+        )
+        output = b"".join([data async for _, data in running.output()])
+        assert re.search(REFUSED[command], output.decode())
+        assert await running.exit_code() != 0
+
+    play(story)
+
+
+def test_seccomp_is_in_force_unless_the_spec_says_unconfined(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        ask = ("sh", "-c", "grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status")
+        assert (await stage.run(*ask)).split() == ["NoNewPrivs:", "1", "Seccomp:", "2"]
+        for security in (SecurityConfig(seccomp_unconfined=True), SecurityConfig(privileged=True)):
+            assert (await stage.run(*ask, security=security)).split()[-1] == "0"
+
+    play(story)
+
+
+def test_a_container_has_the_capabilities_of_a_container_and_those_it_asks_for(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        async def bits(**options: Any) -> int:
+            output = await stage.run("grep", "CapBnd", "/proc/self/status", security=SecurityConfig(**options))
+            return int(output.split()[1], 16)
+
+        assert await bits() == 0xA80425FB
+        assert await bits(drop_capabilities=("ALL",), add_capabilities=("NET_BIND_SERVICE",)) == 1 << 10
+        assert await bits(add_capabilities=("SYS_TIME",)) == 0xA80425FB | 1 << 25
 
     play(story)

@@ -30,6 +30,7 @@ class Launch:
         self.tty: bool = bool(config.get("tty"))
         self.user: list[int] | None = config.get("user")
         self.groups: list[int] = config.get("groups", [])
+        self.seccomp = bytes.fromhex(config.get("seccomp", ""))
         self.stdio = stdio
         self.passed = passed
 
@@ -80,6 +81,8 @@ def _become(
         if capabilities is not None:
             linux.keep_capabilities(capabilities)
             linux.set_no_new_privileges()
+        if launch.seccomp:
+            linux.refuse_calls(launch.seccomp)
         step = "chdir"
         os.chdir(launch.cwd)
         step = "exec"

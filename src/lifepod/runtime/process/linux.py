@@ -15,6 +15,8 @@ CLONE_NEWNET = 0x40000000
 
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -74,6 +76,18 @@ def die_with_parent(signal_number: int) -> None:
 def set_no_new_privileges() -> None:
     """Neither this process nor what it executes can gain privileges."""
     _check(_prctl(_PR_SET_NO_NEW_PRIVS, 1), "prctl")
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
+
+
+def refuse_calls(program: bytes) -> None:
+    """Have the kernel ask a BPF program before every system call; `set_no_new_privileges` first."""
+    described = _Program(len(program) // 8, program)
+    zero = ctypes.c_ulong(0)
+    mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
+    _check(_libc.prctl(_PR_SET_SECCOMP, mode, ctypes.byref(described), zero, zero), "prctl")
 
 
 class _CapHeader(ctypes.Structure):

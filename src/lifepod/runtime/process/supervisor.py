@@ -128,14 +128,19 @@ class Supervisor:
         ours.shutdown(socket.SHUT_WR)
         fds = {"@INFO@": info_write, "@STATUS@": status_write, "@READY@": theirs.fileno()}
         for word, text in self._config.get("data", {}).items():
-            fds[word] = _memory_file(text)
+            fds[word] = _memory_file(text.encode())
         words = self._config["bwrap"]
+        if self._config.get("seccomp"):
+            fds["@SECCOMP@"] = _memory_file(bytes.fromhex(self._config["seccomp"]))
+            words = [words[0], "--seccomp", "@SECCOMP@", *words[1:]]
         maps, blocked = self._user_maps(), -1
         if maps is not None:
             fds["@BLOCK@"], blocked = os.pipe()
             words = [words[0], "--userns-block-fd", "@BLOCK@", *words[1:]]
         argv = [str(fds[word]) if word in fds else word for word in words]
-        starting = launch.Launch({**self._config, "path": argv[0], "argv": argv}, ends, tuple(fds.values()))
+        starting = launch.Launch(
+            {**self._config, "path": argv[0], "argv": argv, "seccomp": ""}, ends, tuple(fds.values())
+        )
         self._early_text = b""
         self._pid = launch.start(starting, namespaces)
         del fds["@READY@"]
@@ -514,9 +519,9 @@ class _Attached:
         self.sock.close()
 
 
-def _memory_file(text: str) -> int:
+def _memory_file(content: bytes) -> int:
     fd = os.memfd_create("lifepod")
-    os.write(fd, text.encode())
+    os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
 

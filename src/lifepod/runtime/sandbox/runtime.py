@@ -19,6 +19,7 @@ from lifepod.runtime.sandbox.bubblewrap import find_bubblewrap
 from lifepod.runtime.sandbox.capabilities import NUMBERS, kept_capabilities
 from lifepod.runtime.sandbox.image_root import ImageRoot
 from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, resolve
+from lifepod.runtime.sandbox.seccomp import default_profile
 from lifepod.runtime.volume_folders import SubPathFailed, resolve_sub_path
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class SandboxRuntime(ProcessRuntime):
             "pod": sandbox.id,
             "hostname": sandbox.config.hostname,
             "data": root.data,
+            "seccomp": _seccomp(config),
             "map_users": bool(container.image_root) and not config.security.run_as_user,
         }
 
@@ -264,6 +266,7 @@ class SandboxRuntime(ProcessRuntime):
             "env": env,
             "cwd": cwd,
             "capabilities": kept,
+            "seccomp": _seccomp(container.config),
         }
 
     def _in_running(self, pid: int, path: str) -> str:
@@ -277,6 +280,14 @@ class SandboxRuntime(ProcessRuntime):
             target = os.readlink(root + parent)
             at = os.path.normpath(os.path.join(os.path.dirname(parent), target) + at[len(parent) :])
         return root + at
+
+
+def _seccomp(config: ContainerConfig) -> str:
+    """The container's seccomp program in hexadecimal, "" when it is unconfined."""
+    security = config.security
+    if security.privileged or security.seccomp_unconfined:
+        return ""
+    return default_profile(kept_capabilities(security)).hex()
 
 
 def _first_link(root: str, path: str) -> str | None:
