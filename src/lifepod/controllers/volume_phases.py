@@ -26,17 +26,28 @@ def _keys(change: Change) -> Iterable[Key]:
 def reconcile(look: Look) -> Outcome:
     """Available, Bound, Released, Failed; a released volume is deleted or kept."""
     volume = look.view.get(VOLUMES, "", look.key[0])
-    if volume is None or is_being_deleted(volume):
+    if volume is None:
         return NOTHING
     phase = volume_phase(look.view, volume)
-    wishes: list[tuple[Wish, ...]] = []
-    if phase != (volume.get("status") or {}).get("phase"):
-        body = {"metadata": {"uid": uid_of(volume)}, "status": {"phase": phase}}
-        write = Write("patch", VOLUMES, "", name_of(volume), body, subresource="status", patch_type="merge")
-        wishes.append((Wish(write),))
+    text = ""
     if phase == "Released" and volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
-        wishes.append((_reclaim(volume),))
-    return Outcome(tuple(wishes)) if wishes else NOTHING
+        provisioner = annotations_of(volume).get(PROVISIONED_BY)
+        if provisioner == PROVISIONER and not is_being_deleted(volume):
+            return Outcome(((_phase_wish(volume, phase),), (_deletion(volume),)))
+        if provisioner is None:
+            # Nobody here could delete it; what another program provisioned, that one deletes.
+            phase = "Failed"
+            text = f'error getting deleter volume plugin for volume "{name_of(volume)}": no deletable volume plugin matched'
+    if phase == (volume.get("status") or {}).get("phase"):
+        return NOTHING
+    return Outcome(((_phase_wish(volume, phase, text),),))
+
+
+def _phase_wish(volume: JsonObject, phase: str, message: str = "") -> Wish:
+    status = {"phase": phase, **({"message": message} if message else {})}
+    body = {"metadata": {"uid": uid_of(volume)}, "status": status}
+    write = Write("patch", VOLUMES, "", name_of(volume), body, subresource="status", patch_type="merge")
+    return Wish(write, ObjectEvent(volume, "Warning", "VolumeFailedDelete", message) if message else None)
 
 
 def volume_phase(view: View, volume: JsonObject) -> str:
@@ -51,12 +62,7 @@ def volume_phase(view: View, volume: JsonObject) -> str:
     return "Released" if bound_elsewhere else "Bound"
 
 
-def _reclaim(volume: JsonObject) -> Wish:
-    if annotations_of(volume).get(PROVISIONED_BY) != PROVISIONER:
-        text = f'error getting deleter volume plugin for volume "{name_of(volume)}": no deletable volume plugin matched'
-        body = {"metadata": {"uid": uid_of(volume)}, "status": {"phase": "Failed", "message": text}}
-        write = Write("patch", VOLUMES, "", name_of(volume), body, subresource="status", patch_type="merge")
-        return Wish(write, ObjectEvent(volume, "Warning", "VolumeFailedDelete", text))
+def _deletion(volume: JsonObject) -> Wish:
     return Wish(Write("delete", VOLUMES, "", name_of(volume), {"preconditions": {"uid": uid_of(volume)}}))
 
 
