@@ -12,12 +12,13 @@ Importing this module costs next to nothing; what the names below stand for is l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lifepod._version import __version__
 from lifepod.errors import LifepodError
 
+TYPE_CHECKING = False  # `typing` itself would cost more than all the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from lifepod.testing.kube import Kube, Snapshot
     from lifepod.testing.real import RealKube
 

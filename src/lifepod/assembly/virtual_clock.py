@@ -113,8 +113,8 @@ class TurnedClock:
     def run_until(self, predicate: Callable[[], object], timeout: LengthOfTime = DEFAULT_LIMIT) -> bool:
         """Let time pass until `predicate()` is true, asked after each moment at which something happened.
 
-        False after `timeout` of virtual time. In mode `auto`, once clients have asked something, time passes as it does for
-        them: not while they are busy, and at most an hour a second.
+        False after `timeout` of virtual time. In mode `manual` that takes as long as it takes to decide; in `auto` time passes
+        as it does for clients: not while they are busy, and at most an hour a second.
         """
         limit = length_of_time(timeout)
         with _Moving(self):
@@ -123,8 +123,7 @@ class TurnedClock:
                 end = self._sim.clock.now() + limit
             if self._mode.name == "real":
                 return self._wait_until(predicate, end)
-            gentle = self._mode == AUTO and self.rules.requests > 0
-            return self._until_gently(predicate, end) if gentle else self._until(predicate, end)
+            return self._until_gently(predicate, end) if self._mode == AUTO else self._until(predicate, end)
 
     def _until(self, predicate: Callable[[], object], end: datetime) -> bool:
         with self._lock:
@@ -246,10 +245,13 @@ class TurnedClock:
         due, now = self._due(), self._sim.clock.now()
         if end is not None and (due is None or due > end):
             due = end
-        verdict = self.rules.verdict(self._wall(), now, due, self._sim.plane.resources.hub.owes, self.seen_now)
+        hub = self._sim.plane.resources.hub
+        verdict = self.rules.verdict(self._wall(), now, due, hub.owes, self.seen_now)
         if verdict.jump and due is not None:
             self._go(due)
             self.rules.jumped(self._wall())
+            if hub.owes:
+                self.rules.delivered(self._wall())
         return verdict
 
     def sync(self) -> None:

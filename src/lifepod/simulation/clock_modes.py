@@ -99,32 +99,34 @@ class AutoRules:
     """What of the clients matters to a clock in mode `auto`.
 
     Busy is: a request being answered, bytes owed to a watcher, a request less than `settle` ago, a poller that has not yet
-    seen what changed. Waiting is: `run_until`, a watch or followed log with an end, a GET that was answered twice with the same.
+    seen what changed. Waiting is: `run_until`, a stream that somebody waits on (the server knows which), a GET that was answered
+    twice with the same.
     """
 
     def __init__(self, settle: float = SETTLE_SECONDS, horizon: timedelta = HORIZON, rate: float = RATE) -> None:
         self.settle, self.horizon, self.rate = settle, horizon, rate
         self.waiters = 0
-        """How many `run_until`s, and streams with an end, are open."""
+        """How many `run_until`s, and streams that somebody waits on, are open."""
         self._under_way: set[int] = set()
         self._last_request = float("-inf")
         self._last_jump = float("-inf")
         self._written_at: datetime | None = None
         self._polls: dict[Hashable, Poll] = {}
-        self.requests = 0
-        """How many requests there have been."""
 
     # ------------------------------------------------------------------------------------------------ what happens
 
     def request_began(self, number: int, wall: float) -> None:
         """A request arrived."""
-        self.requests += 1
         self._under_way.add(number)
         self._last_request = wall
 
     def request_ended(self, number: int, wall: float) -> None:
         """It was answered."""
         self._under_way.discard(number)
+        self._last_request = max(self._last_request, wall)
+
+    def delivered(self, wall: float) -> None:
+        """Watchers were sent something: they get the same moment to react as those who asked."""
         self._last_request = max(self._last_request, wall)
 
     def read(self, what: Hashable, seen: Hashable, wall: float) -> None:

@@ -55,6 +55,8 @@ class Kube(Objects, Clients):
         self._environment: Environment | None = None
         self._forks: list[Kube] = []
         self._recorder = Recorder(self.sim.store)
+        for text in (self.options.faults,) if isinstance(self.options.faults, str) else self.options.faults:
+            self.fault(text)
         self._first = self.snapshot()
 
     def _made(self) -> SimulatedCluster:
@@ -146,6 +148,15 @@ class Kube(Objects, Clients):
             return program
 
         return register
+
+    def fault(self, text: str) -> str:
+        """Let something go wrong from now on, as docs/faults.md lists it: `kube.fault("node-gone node2 for=5m")`; answers what
+        it struck, "" when there was nothing to strike."""
+        with self._lock:
+            struck = self.sim.faults.inject(text)
+            self.sim.loop.settle()
+        self.clock.poke()
+        return struck
 
     # ------------------------------------------------------------------------------------------------ inside pods
 

@@ -21,7 +21,7 @@ class Options(NamedTuple):
 
     seed        of every random choice
     nodes       how many, or their names, or `NodeSettings`
-    faults      what goes wrong: see docs/faults.md
+    faults      what goes wrong from the beginning, a line each: see docs/faults.md
     kubernetes  the version whose rules are followed; there is one so far
     clock       `auto`, `manual`, `real` or a factor such as `60x`; "" is `auto` until the test turns the clock itself
     start       when virtual time begins
@@ -30,7 +30,7 @@ class Options(NamedTuple):
 
     seed: int = 0
     nodes: int | Sequence[str | NodeSettings] = 1
-    faults: object = ()
+    faults: str | Sequence[str] = ()
     kubernetes: str = KUBERNETES
     clock: str = ""
     start: datetime = START
