@@ -39,6 +39,7 @@ from lifepod.lifecycle.vocabulary import (
 ERROR_RETRY = timedelta(seconds=10)
 STATUS_RECONCILE = timedelta(seconds=10)
 NETWORK_RETRY = timedelta(seconds=1)
+HOOK_PATIENCE = timedelta(seconds=60)
 REASON_REFRESH = timedelta(seconds=1)
 SYNC_KINDS = frozenset(("volumes", "sandbox", "inspect", "pull", "create", "start", "postStart"))
 
@@ -228,11 +229,15 @@ def _continue_sync(d: Draft, cause: str) -> None:
 
 
 def _abandon_hook(d: Draft) -> None:
-    """Differs: a postStart hook that never ends would keep a deleted pod for ever; it is given up after the grace period."""
+    """Differs: a postStart hook that never ends would keep a deleted pod for ever; it is given up 60 s after the grace period."""
     assert d.sync is not None
     assert d.stop_seen_at is not None
     task = d.sync.tasks[0] if d.sync.tasks else None
-    if isinstance(task, StartTask) and task.stage == "postStart" and d.now >= d.stop_seen_at + _own_grace(d):
+    if (
+        isinstance(task, StartTask)
+        and task.stage == "postStart"
+        and d.now >= d.stop_seen_at + _own_grace(d) + HOOK_PATIENCE
+    ):
         d.sync = d.sync._replace(tasks=())
 
 
@@ -573,7 +578,7 @@ def _sync_moments(d: Draft) -> list[datetime]:
     if isinstance(task, VolumesTask) and not task.begun and d.mount_retry_at is not None:
         moments.append(d.mount_retry_at)
     if d.stop_seen_at is not None and isinstance(task, StartTask) and task.stage == "postStart":
-        moments.append(d.stop_seen_at + _own_grace(d))
+        moments.append(d.stop_seen_at + _own_grace(d) + HOOK_PATIENCE)
     return moments
 
 

@@ -138,6 +138,32 @@ def with_volumes(tree: Tree, volumes: tuple[VolumeConfig, ...]) -> Tree:
     return out
 
 
+def with_sub_paths(
+    tree: Tree, container_id: str, mounts: tuple[Mount, ...], of_files: frozenset[str]
+) -> tuple[Tree, tuple[Mount, ...]]:
+    """A subPath mount of a volume made of files shows them as they were when the container was made, for good.
+
+    Source: lifecycle.md §9.1 (configMap, secret: not updated in subPath mounts)
+    """
+    fixed = [m for m in mounts if m.sub_path and m.volume in of_files]
+    if not fixed:
+        return tree, mounts
+    out = dict(tree)
+    for mount in fixed:
+        source, target = (
+            f"v/{mount.volume}/{mount.sub_path.strip('/')}",
+            f"c/{container_id}{mount.mount_path}".rstrip("/"),
+        )
+        out.update(
+            {
+                target + key[len(source) :]: content
+                for key, content in tree.items()
+                if (key + "/").startswith(source + "/")
+            }
+        )
+    return out, tuple(m for m in mounts if m not in fixed)
+
+
 def bytes_below(tree: Tree, place: str) -> int:
     """The size of all files in a volume or a container's own layer."""
     inside = place + "/"

@@ -58,6 +58,7 @@ class SimPod(NamedTuple):
     containers: tuple[SimContainer, ...] = ()
     execs: tuple[SimExec, ...] = ()
     tree: Tree = {}  # noqa: RUF012 - never changed
+    file_volumes: frozenset[str] = frozenset()
     delayed: tuple[tuple[datetime, int, Outcome], ...] = ()
     starts: tuple[tuple[datetime, int, str], ...] = ()
 

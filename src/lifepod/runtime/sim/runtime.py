@@ -98,7 +98,7 @@ class SimRuntime:
         self.scripts: Mapping[str, str] = scripts or {}
         self.lookup = lookup
         self.host_ip = host_ip
-        self.programs: Mapping[str, Program] = programs or {}
+        self.programs: Mapping[str, Program] = programs if programs is not None else {}
         self.streams: dict[int, processes.StreamEnds] = {}
         self._listener, self._ids, self._pod_network = listener, ids, pod_network
         self._pods: dict[str, SimPod] = {}
@@ -376,7 +376,8 @@ class SimRuntime:
         verb, number = order.verb, order.number
         match verb:
             case SetUpVolumes(volumes, failed):
-                pod = pod._replace(tree=files.with_volumes(pod.tree, volumes))
+                of_files = frozenset(v.name for v in volumes if v.kind == "files")
+                pod = pod._replace(tree=files.with_volumes(pod.tree, volumes), file_volumes=pod.file_volumes | of_files)
                 return self._end(pod, number, MountsFailed(failed) if failed else Done(), now)
             case RunSandbox():
                 return self._run_sandbox(pod, number, verb, now)
@@ -396,8 +397,11 @@ class SimRuntime:
                 if problem := non_root_problem("", config, pod.uid):
                     return self._end(pod, number, Failed("CreateContainerConfigError", problem), now)
                 shown = config._replace(image=images.shown_name(config.image))
-                container = SimContainer(self._ids.hexadecimal(64), shown, now, asked_image=config.image)
-                pod = pod._replace(containers=(container, *pod.containers))
+                container_id = self._ids.hexadecimal(64)
+                tree, mounts = files.with_sub_paths(pod.tree, container_id, shown.mounts, pod.file_volumes)
+                shown = shown._replace(mounts=mounts)
+                container = SimContainer(container_id, shown, now, asked_image=config.image)
+                pod = pod._replace(containers=(container, *pod.containers), tree=tree)
                 return self._end(pod, number, Done(container.id), now)
             case StartContainerOrder(container_id):
                 delay = START_SECONDS
