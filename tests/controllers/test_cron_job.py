@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.controllers.conftest import refusal
 
 from lifepod.controllers.cron_job import cron_job_controller
 from lifepod.controllers.cron_schedule import ScheduleError, parse_schedule
-from tests.controllers.conftest import refusal
 
 ZONES = {"Europe/Berlin": ZoneInfo("Europe/Berlin")}
 CRON_JOB = cron_job_controller(ZONES.get)
@@ -278,8 +278,22 @@ def test_every_day_has_its_time_across_the_clock_change():
 
 @pytest.mark.parametrize(
     "text",
-    ["* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 7", "5-1 * * * *", "*/0 * * * *"]
-    + ["a * * * *", "@noon", "@every x", "@every 5", "* * * * mon-x", "1.5 * * * *"],
+    [
+        "* * * *",
+        "60 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * * 13 *",
+        "* * * * 7",
+        "5-1 * * * *",
+        "*/0 * * * *",
+        "a * * * *",
+        "@noon",
+        "@every x",
+        "@every 5",
+        "* * * * mon-x",
+        "1.5 * * * *",
+    ],
 )
 def test_what_is_no_schedule_is_refused(text):
     with pytest.raises(ScheduleError):

@@ -64,22 +64,29 @@ BATCH_PERIOD = timedelta(seconds=1)
 def _keys(change: Change) -> Iterable[Key]:
     if change.resource == "jobs.batch":
         return ((*key_of(change.obj), uid_of(change.obj)),)
-    reference = controller_of(change.obj)
-    if reference is None:
-        return [*_adopters(change), *([(*key_of(change.obj), "")] if is_tracked(change.obj) else [])]
-    if reference.get("kind") != "Job" or group_of(str(reference.get("apiVersion", ""))) != "batch":
-        return ()
     if change.old is not None and change.type == "MODIFIED" and _counts_same(change.old, change.obj):
         return ()
-    return ((namespace_of(change.obj), str(reference.get("name", "")), str(reference.get("uid", ""))),)
+    keys = {key for pod in (change.obj, change.old) if pod is not None and (key := _owner_key(pod)) is not None}
+    if controller_of(change.obj) is None:
+        keys.update(_adopters(change))
+        if is_tracked(change.obj):
+            keys.add((*key_of(change.obj), ""))
+    return sorted(keys)
 
 
-def _adopters(change: Change) -> list[Key]:
-    """Jobs that may adopt a pod without a controller: looked for when it appears or its labels change."""
-    pod, old = change.obj, change.old
-    same = old is not None and labels_of(old) == labels_of(pod) and controller_of(old) is None
-    if same or change.type == "DELETED" or not labels_of(pod):
-        return []
+def _owner_key(pod: JsonObject) -> Key | None:
+    """The Job that controls the pod."""
+    reference = controller_of(pod)
+    if reference is None or reference.get("kind") != "Job" or group_of(str(reference.get("apiVersion", ""))) != "batch":
+        return None
+    return (namespace_of(pod), str(reference.get("name", "")), str(reference.get("uid", "")))
+
+
+def _adopters(change: Change) -> Iterable[Key]:
+    """Jobs that may adopt a pod without a controller."""
+    pod = change.obj
+    if change.type == "DELETED" or not labels_of(pod):
+        return ()
     return [
         (*key_of(job), uid_of(job))
         for job in change.view.list("jobs.batch", namespace_of(pod))
@@ -104,6 +111,7 @@ def _counted(pod: JsonObject) -> tuple[object, ...]:
         metadata.get("deletionTimestamp"),
         metadata.get("finalizers"),
         metadata.get("ownerReferences"),
+        metadata.get("labels"),
         pod["spec"].get("nodeName"),
         restarts,
     )
