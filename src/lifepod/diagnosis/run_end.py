@@ -17,7 +17,7 @@ ENDED = ("Succeeded", "Failed")
 
 
 class Until(NamedTuple):
-    """What `--until` asks: pods Ready, Jobs Complete, or a field of every applied object."""
+    """What `--until` asks: pods Ready, Jobs Complete (pods Succeeded where there is no Job), or a field of every object."""
 
     kind: Literal["Ready", "Complete", "jsonpath"]
     path: tuple[str | int, ...] = ()
@@ -91,7 +91,11 @@ def _until_ending(
     if until.kind == "Complete":
         if applied_jobs and all(job_end(job) == "Complete" for job in applied_jobs):
             return Ending(0, "every Job is Complete")
-        return _lost((), applied_jobs, pods)
+        if applied_jobs:
+            return _lost((), applied_jobs, pods)
+        if applied_pods and all(dig(pod, "status", "phase") == "Succeeded" for pod in applied_pods):
+            return Ending(0, "every pod has succeeded")
+        return _lost([pod for pod in applied_pods if dig(pod, "status", "phase") == "Failed"], (), pods)
     awaited = list(applied_pods) or [pod for pod in pods if _is_live(pod)]
     if awaited and all(_is_ready(pod) for pod in awaited):
         return Ending(0, "every pod is Ready")
