@@ -39,7 +39,7 @@ def time_zone(name: str) -> tzinfo | None:
 
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         return None
 
 
