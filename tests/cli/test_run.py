@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 
 import pytest
 import yaml
@@ -20,6 +21,9 @@ def _once(tools, name, script, **spec):
     return tools.pod(name, script, restartPolicy="Never", **spec)
 
 
+_DEAF = {"readinessProbe": {"tcpSocket": {"port": 9}}}
+
+
 @pytest.mark.parametrize(
     ("script", "spec", "words", "code"),
     [
@@ -30,13 +34,13 @@ def _once(tools, name, script, **spec):
         ("exit 0", {"restartPolicy": "Never"}, ("--until", "Complete"), 0),
         ("exit 4", {"restartPolicy": "Never"}, ("--until", "Complete"), 4),
         ("exit 0", {"restartPolicy": "Never"}, ("--until", "jsonpath={.status.phase}=Succeeded"), 0),
-        ("exit 0", {"restartPolicy": "Never"}, ("--until", "Ready"), 1),  # it can never become ready any more
+        ("exit 0", {"restartPolicy": "Never", "container": _DEAF}, ("--until", "Ready"), 1),  # it can never become ready any more
         ("sleep 600", {}, ("--timeout", "1s"), 124),
         ("sleep 600", {}, ("--until", "Complete", "--timeout", "0.5s"), 124),
     ],
 )  # fmt: skip
 def test_the_exit_code_says_how_it_ended(lifepod, tools, script, spec, words, code):
-    done = lifepod("run", _file(lifepod, tools.pod("it", script, **spec)), *words)
+    done = lifepod("run", _file(lifepod, tools.pod("it", script, **copy(spec))), *words)
     assert done.returncode == code, done.stdout + done.stderr
     lifepod.wait_nothing_left(1)
 
