@@ -41,6 +41,8 @@ class ClusterState(NamedTuple):
     due: tuple[str, ...]
     wakes: Mapping[str, datetime]
     ids: object
+    inputs: object = None
+    """What a recorder of inputs had, if there is one."""
 
 
 class NodeListener:

@@ -18,7 +18,7 @@ from lifepod.assembly.node_faults import Due, NodeFaults
 from lifepod.assembly.pod_faults import PodFaults
 from lifepod.runtime.sim.faults import ProbeFault, PullFault, SimFaults, StartFault
 from lifepod.simulation.api_faults import Asked, refusal_of, struck
-from lifepod.simulation.faults import BY_NAME, CATALOGUE, Fault, RandomFaults, parse_fault
+from lifepod.simulation.faults import BY_NAME, CATALOGUE, Fault, RandomFaults, parse_fault, random_text
 from lifepod.turn import Interest, News, Turned
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class FaultInjector:
         self._number = 0
         self._nodes, self._pods = NodeFaults(sim), PodFaults(sim)
         self.told: list[Told] = []
+        self.asked: Callable[[str], None] = lambda line: None
+        """Hears of what is asked for from outside, in words that ask for it again."""
 
     # ------------------------------------------------------------------------------------------------ from outside
 
@@ -82,12 +84,14 @@ class FaultInjector:
         Raises BadFault when the text names none.
         """
         asked = parse_fault(fault) if isinstance(fault, str) else fault
+        self.asked(str(asked))
         line = self._begin(asked, self._sim.clock.now())
         self._sim.cluster.poke(self.name)
         return line
 
     def end(self, kind: str, target: str = "") -> int:
         """End the faults of that kind (and target) that are under way; says how many."""
+        self.asked(f"end {kind} {target}")
         now = self._sim.clock.now()
         ended = [a for a in self._active if a.fault.kind == kind and target in ("", a.fault.target)]
         for active in ended:
@@ -97,6 +101,7 @@ class FaultInjector:
 
     def draw(self, what: RandomFaults) -> None:
         """Have random faults from now on."""
+        self.asked(random_text(what))
         now = self._sim.clock.now()
         until = None if what.until is None else now + what.until
         self._drawings += (Drawing(what, now + what.since + self._gap(what), until),)

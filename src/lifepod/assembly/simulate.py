@@ -19,8 +19,8 @@ from lifepod.api.kinds import Kind, KindRegistry
 from lifepod.api.objects import JsonObject
 from lifepod.api.writes import ApiError
 from lifepod.assembly.expectations import unmet
+from lifepod.assembly.replay import node_settings_of
 from lifepod.assembly.simulated import SimSettings, SimulatedCluster
-from lifepod.node.node_status import NodeSettings
 from lifepod.simulation.durations import shown
 from lifepod.simulation.loop import START
 from lifepod.simulation.scenario import (
@@ -29,7 +29,6 @@ from lifepod.simulation.scenario import (
     Evict,
     Expect,
     Inject,
-    NodeLine,
     Patch,
     Scale,
     Scenario,
@@ -119,8 +118,7 @@ class _Play:
     def run(self, until: timedelta | None) -> Outcome:
         """Play it."""
         sim, scenario = self._sim, self._scenario
-        sim.store.on_change(self._on_change)
-        sim.faults.told.append(lambda at, line: self._story.deed("!", line, at))
+        tell_story(sim, self._story, self._each_event)
         for what in scenario.random:
             sim.faults.draw(what)
         limit = scenario.run.limit if until is None else min(until, scenario.run.limit)
@@ -235,20 +233,25 @@ class _Play:
     def _kind(self, resource: str) -> Kind:
         return self._sim.api.kinds.of(resource)
 
-    # ------------------------------------------------------------------------------------------------ what came of it
 
-    def _on_change(self, change: Change) -> None:
+_TOLD = ("pods", "jobs", "nodes")
+
+
+def tell_story(sim: SimulatedCluster, story: StoryRows, each_event: EachEvent | None = None) -> None:
+    """Have a cluster's changes and faults told from now on. Heartbeats are left out: they would drown the rest."""
+
+    def on_change(change: Change) -> None:
         resource = change.new.resource
         if resource == LEASES:
             return
-        if self._each_event is not None:
-            self._each_event(watch_line(change.type, change.new.encoded))
-        if resource.partition(".")[0] in _TOLD or self._scenario.show:
+        if each_event is not None:
+            each_event(watch_line(change.type, change.new.encoded))
+        if resource.partition(".")[0] in _TOLD or story.shows_more:
             obj = change.obj if change.obj is not None else orjson.loads(change.new.encoded)
-            self._story.on_change(change.type, resource, obj, self._sim.clock.now())
+            story.on_change(change.type, resource, obj, sim.clock.now())
 
-
-_TOLD = ("pods", "jobs", "nodes")
+    sim.store.on_change(on_change)
+    sim.faults.told.append(lambda at, line: story.deed("!", line, at))
 
 
 def _order(each: tuple[timedelta, Step]) -> tuple[timedelta, bool]:
@@ -264,18 +267,5 @@ def _path(kind: Kind, namespace: str, name: str) -> str:
 
 
 def _settings(scenario: Scenario, seed: int, start: datetime) -> SimSettings:
-    nodes = tuple(_node(line, number) for number, line in enumerate(scenario.nodes, 1))
+    nodes = tuple(node_settings_of(line, number) for number, line in enumerate(scenario.nodes, 1))
     return SimSettings(seed=seed, nodes=nodes, start=start, scripts=dict(scenario.scripts))
-
-
-def _node(line: NodeLine, number: int) -> NodeSettings:
-    return NodeSettings(
-        line.name,
-        addresses=(f"10.0.{number >> 8}.{number & 255}",),
-        cpu=line.cpu,
-        memory=line.memory,
-        pods=line.pods,
-        ephemeral_storage=line.ephemeral_storage,
-        labels=line.labels,
-        taints=line.taints,
-    )

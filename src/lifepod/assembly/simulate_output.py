@@ -10,10 +10,12 @@ from typing import NamedTuple
 import orjson
 
 from lifepod.api.objects import JsonObject
-from lifepod.assembly.simulate import Outcome, difference, play, read_scenario, rewritten
+from lifepod.assembly.replay import read_recording, replay
+from lifepod.assembly.simulate import Outcome, difference, play, read_scenario, rewritten, tell_story
+from lifepod.simulation.recording import BadRecording, is_recording
 from lifepod.simulation.scenario import Scenario
 from lifepod.simulation.scenario_lines import ScenarioError
-from lifepod.simulation.story_rows import json_of
+from lifepod.simulation.story_rows import StoryRows, json_of
 
 
 class Wanted(NamedTuple):
@@ -29,6 +31,8 @@ class Wanted(NamedTuple):
 def simulate(wanted: Wanted) -> int:
     """Play the file, print what was asked for; the exit code."""
     out = sys.stdout.buffer
+    if wanted.file.is_file() and is_recording(wanted.file.read_bytes()[:64]):
+        return _replay(wanted)
     try:
         scenario = read_scenario(wanted.file)
         each_event = out.write if wanted.output == "events" else None
@@ -42,6 +46,29 @@ def simulate(wanted: Wanted) -> int:
         out.write(orjson.dumps(_as_json(wanted, outcome), option=orjson.OPT_INDENT_2) + b"\n")
     out.flush()
     return _verdict(wanted, scenario, outcome)
+
+
+def _replay(wanted: Wanted) -> int:
+    """Live a recording again, to its end or to `--until`, and print what was asked for."""
+    out = sys.stdout.buffer
+    try:
+        recording = read_recording(wanted.file)
+    except BadRecording as exc:
+        print(f"{wanted.file}: {exc}", file=sys.stderr)
+        return 2
+    if wanted.seed not in (None, recording.seed):
+        print(f"{wanted.file}: a recording has its own seed, {recording.seed}", file=sys.stderr)
+        return 2
+    story = StoryRows(recording.start, (), len(recording.nodes) > 1)
+    each_event = out.write if wanted.output == "events" else None
+    done = replay(recording, wanted.until, watch=lambda sim: tell_story(sim, story, each_event))  # type: ignore[arg-type]  # as above
+    outcome = Outcome(recording.seed, story.rows, (), done.cluster, done.at)
+    if wanted.output == "timeline":
+        out.write(outcome.text.encode() + b"\n")
+    elif wanted.output == "json":
+        out.write(orjson.dumps(_as_json(wanted, outcome), option=orjson.OPT_INDENT_2) + b"\n")
+    out.flush()
+    return 0
 
 
 def _as_json(wanted: Wanted, outcome: Outcome) -> JsonObject:

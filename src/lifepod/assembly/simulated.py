@@ -24,6 +24,7 @@ from lifepod.assembly.cluster import Cluster, ClusterState
 from lifepod.assembly.control_plane import Around, control_plane
 from lifepod.assembly.fault_injector import FaultInjector
 from lifepod.assembly.faulty_site import FaultySite
+from lifepod.assembly.replay import InputRecorder
 from lifepod.controller_manager.builtin import builtin_parts
 from lifepod.controller_manager.store_view import StoreView
 from lifepod.node.agent import Agent
@@ -109,6 +110,9 @@ class SimulatedCluster:
         self.cluster.carry_out = self.faults.refuse_part
         self.site = FaultySite(self.plane.app.site, self.faults).site
         self.loop.settle()
+        self.inputs = InputRecorder(self)
+        self.hooks.append(self.inputs)
+        self.faults.asked = self.inputs.faulted
 
     def _add_node(self, node: NodeSettings, number: int) -> None:
         agent = Agent(node, self.cluster, self.cluster.references, mint=self._mint, heartbeat=self.settings.heartbeat)
@@ -219,13 +223,14 @@ class SimulatedCluster:
 
     def snapshot(self) -> ClusterState:
         """The whole state as a value."""
-        return self.cluster.snapshot()
+        return self.cluster.snapshot()._replace(inputs=self.inputs.snapshot())
 
     def restore(self, state: ClusterState) -> None:
         """Be again as at the moment of the snapshot; open watches end with 410."""
         self.cluster.restore(state)
         if state.now is not None:
             self.clock.restore(state.now)
+        self.inputs.restore(state.inputs)
         self.plane.resources.hub.restored()
 
     def fork(self, lock: AbstractContextManager[object] | None = None) -> SimulatedCluster:

@@ -287,3 +287,32 @@ def _words_of(kind: FaultKind) -> str:
 
 def _known_faults() -> str:
     return f"There are: {', '.join(BY_NAME)}."
+
+
+def random_text(what: RandomFaults) -> str:
+    """Random faults as one line."""
+    words = [f"every={_exact(what.every)}", f"from={_exact(what.since)}"]
+    words += [f"kinds={','.join(what.kinds)}"] if what.kinds else []
+    words += [f"until={_exact(what.until)}"] if what.until is not None else []
+    words += [f"for={_exact(what.lasts)}"] if what.lasts is not None else []
+    words += [f"namespace={what.namespace}"] if what.namespace else []
+    return "random " + " ".join(words)
+
+
+def _exact(delta: timedelta) -> str:
+    return f"{delta.total_seconds():.6f}s"
+
+
+def random_faults_of(text: str) -> RandomFaults:
+    """What `random_text` wrote, without its first word."""
+    words = dict(word.partition("=")[::2] for word in text.split())
+    every = duration_of(words["every"])
+    assert every is not None
+    return RandomFaults(
+        every,
+        tuple(words["kinds"].split(",")) if "kinds" in words else (),
+        duration_of(words["from"]) or timedelta(0),
+        duration_of(words["until"]) if "until" in words else None,
+        duration_of(words["for"]) if "for" in words else None,
+        words.get("namespace", ""),
+    )

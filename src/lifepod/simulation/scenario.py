@@ -101,6 +101,7 @@ class NodeLine(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
     taints: tuple[JsonObject, ...] = ()
     skew: timedelta = timedelta(0)
+    addresses: tuple[str, ...] = ()
 
 
 class RunUntil(NamedTuple):

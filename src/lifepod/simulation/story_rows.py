@@ -41,6 +41,11 @@ class StoryRows:
         self._start, self._show, self._several_nodes = start, show, several_nodes
         self._last: dict[str, tuple[tuple[str, str], str]] = {}
 
+    @property
+    def shows_more(self) -> bool:
+        """Whether kinds besides pods, Jobs and nodes are told of."""
+        return bool(self._show)
+
     def on_change(self, kind: str, resource: str, obj: JsonObject, now: datetime) -> None:
         """Take a change of the store in."""
         plural = resource.partition(".")[0]
