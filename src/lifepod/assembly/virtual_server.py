@@ -168,7 +168,7 @@ class Mounted:
         number, clock = next(self._numbers), self.clock
         with self._lock:
             clock.sync()
-            clock.rules.request_began(number, time.monotonic())
+            clock.rules.request_began(number)
         answer = self._sim.site(request)
         if isinstance(answer, tuple):
             return self._answered(number, request, answer)
@@ -195,8 +195,8 @@ class Mounted:
     def _answered(self, number: int, request: Request, answer: Whole) -> Whole:
         wall, rules = time.monotonic(), self.clock.rules
         path = resource_path(request.path)
+        told_nothing_new = False
         with self._lock:
-            rules.request_ended(number, wall)
             if isinstance(answer, Stream):
                 if self._is_waited_on(request, path):
                     answer = self._waiting(answer)
@@ -204,7 +204,8 @@ class Mounted:
                 rules.touched(self._sim.clock.now())
             elif path is not None and isinstance(answer, Response) and answer.status in (200, 404):
                 what = (request.path, request.raw_query)
-                rules.read(what, self._seen_now(what), wall)
+                told_nothing_new = rules.read(what, self._seen_now(what), wall)
+            rules.request_ended(number, wall, told_nothing_new=told_nothing_new)
         self.clock.look()
         return answer
 

@@ -115,30 +115,32 @@ class AutoRules:
 
     # ------------------------------------------------------------------------------------------------ what happens
 
-    def request_began(self, number: int, wall: float) -> None:
+    def request_began(self, number: int) -> None:
         """A request arrived."""
         self._under_way.add(number)
-        self._last_request = wall
 
-    def request_ended(self, number: int, wall: float) -> None:
-        """It was answered."""
+    def request_ended(self, number: int, wall: float, *, told_nothing_new: bool = False) -> None:
+        """It was answered. One that told a poller nothing new keeps nobody from going on: else one without a pause between
+        its GETs would wait for ever."""
         self._under_way.discard(number)
-        self._last_request = max(self._last_request, wall)
+        if not told_nothing_new:
+            self._last_request = max(self._last_request, wall)
 
     def delivered(self, wall: float) -> None:
         """Watchers were sent something: they get the same moment to react as those who asked."""
         self._last_request = max(self._last_request, wall)
 
-    def read(self, what: Hashable, seen: Hashable, wall: float) -> None:
-        """A GET was answered with `seen`."""
+    def read(self, what: Hashable, seen: Hashable, wall: float) -> bool:
+        """A GET was answered with `seen`; says whether that is what it was answered with before."""
         before = self._polls.get(what)
         if before is None:
             if len(self._polls) >= _MAX_POLLS:
                 self._polls.clear()
             self._polls[what] = Poll(seen, wall, _MIN_PATIENCE, False)
-            return
+            return False
         patience = min(max(3 * (wall - before.at), _MIN_PATIENCE), _MAX_PATIENCE)
         self._polls[what] = Poll(seen, wall, patience, before.seen == seen)
+        return before.seen == seen
 
     def touched(self, now: datetime) -> None:
         """Somebody outside wrote, or turned the clock: the horizon counts from here, and polls from one again."""

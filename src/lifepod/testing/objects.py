@@ -136,6 +136,10 @@ class Objects:
         head = {"apiVersion": kind.api_version, "kind": kind.kind}
         return [{**head, **item} for item in listed["items"]]
 
+    def list_revision(self, resource: str) -> str:
+        """The resourceVersion of a list made now."""
+        return str(self._request("GET", _path(self._kind(resource), ""))["metadata"]["resourceVersion"])
+
     def pod(self, name: str, namespace: str = "default") -> PodStory:
         """One pod: what it is now, and assertions on what it went through."""
         recorder = self._recorder
