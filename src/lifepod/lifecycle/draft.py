@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from lifepod.api.objects import JsonObject
-from lifepod.lifecycle.memory import PodMemory, UnderWay
+from lifepod.lifecycle.memory import HeldBack, PodMemory, UnderWay
 from lifepod.lifecycle.version import profile_of
 from lifepod.lifecycle.vocabulary import Action, Because, Event, Pod, Seen, Step
 
@@ -24,13 +24,14 @@ class Draft:
         self.sync_wanted = False
         self.again = False
         self.finished = False
+        self.held_back: HeldBack | None = None
         self.removed: set[str] = set()
         (
             self.worker, self.known_pod, self.report, self.pod_gone, self.number, under_way, self.sync, self.sync_at, _wake,
             self.reasons, self.reasons_shown, self.backoffs, self.image_backoffs, self.attempts, self.probes, self.probing,
             self.mounted, self.mount_delay_seconds, self.mount_retry_at, self.kills, self.killing_pod, self.grace_seconds,
             self.kill_request, self.refusal, self.stop_seen_at, self.retry_at, self.deadline_passed, self.unmounted,
-            self.delete_asked, self.status, self.sent, self.resend_at, self.refresh_at,
+            self.delete_asked, self.status, self.sent, self.resend_at, self.refresh_at, _held_back,
         ) = memory  # fmt: skip
         self.under_way: list[UnderWay] = list(under_way)
 
@@ -63,7 +64,7 @@ class Draft:
             wake_at, self.reasons, self.reasons_shown, self.backoffs, self.image_backoffs, self.attempts, self.probes,
             self.probing, self.mounted, self.mount_delay_seconds, self.mount_retry_at, self.kills, self.killing_pod,
             self.grace_seconds, self.kill_request, self.refusal, self.stop_seen_at, self.retry_at, self.deadline_passed,
-            self.unmounted, self.delete_asked, self.status, self.sent, self.resend_at, self.refresh_at,
+            self.unmounted, self.delete_asked, self.status, self.sent, self.resend_at, self.refresh_at, self.held_back,
         )  # fmt: skip
 
     def step(self, wake_at: datetime | None) -> Step:

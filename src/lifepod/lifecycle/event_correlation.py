@@ -8,7 +8,7 @@ Source: k8s.io/client-go v0.34.4 tools/record/events_cache.go: EventCorrelate
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from lifepod.lifecycle.vocabulary import Event
 
@@ -18,6 +18,11 @@ BURST = 25
 REFILL_SECONDS = 300
 MAX_ENTRIES = 256
 COMBINED = "(combined from similar events): "
+
+
+VerdictKind = Literal["post", "patch", "drop"]
+Tokens: TypeAlias = tuple[tuple[str, float, datetime], ...]
+Entry = TypeVar("Entry")
 
 
 class Posted(NamedTuple):
@@ -42,13 +47,13 @@ class ObjectEvents(NamedTuple):
 
     posted: tuple[Posted, ...] = ()
     similar: tuple[Similar, ...] = ()
-    tokens: tuple[tuple[str, float, datetime], ...] = ()
+    tokens: Tokens = ()
 
 
 class Verdict(NamedTuple):
     """What becomes of an event. `post`: a new object; `patch`: count (`times`), lastTimestamp and message of the object `name`."""
 
-    kind: Literal["post", "patch", "drop"]
+    kind: VerdictKind
     name: str = ""
     message: str = ""
     times: int = 1
@@ -61,30 +66,35 @@ def correlate(
     """What becomes of `event`; `name` is used when a new object is made."""
     group = (event.type, event.reason)
     similar = next((s for s in state.similar if s.key == group), None)
-    if similar is None or now - similar.last_at > SIMILAR_WINDOW:
-        similar = Similar(group, (), now)
-    messages = similar.messages if event.message in similar.messages else (*similar.messages, event.message)
+    messages = similar.messages if similar is not None and now - similar.last_at <= SIMILAR_WINDOW else ()
+    if event.message not in messages:
+        messages = (*messages, event.message)
     is_combined = len(messages) >= SIMILAR_LIMIT
     if is_combined:
-        messages = messages[-(SIMILAR_LIMIT):]
-    kept = tuple(s for s in state.similar if s.key != group)
-    state = state._replace(similar=(*kept, similar._replace(messages=messages, last_at=now))[-MAX_ENTRIES:])
+        messages = messages[-SIMILAR_LIMIT:]
     message = COMBINED + event.message if is_combined else event.message
     key = ("combined", *group) if is_combined else (field_path, *group, event.message)
     older = next((p for p in state.posted if p.key == key), None)
-    entry = Posted(key, name, 1, now) if older is None else older._replace(times=older.times + 1)
-    rest = tuple(p for p in state.posted if p.key != key)
-    state = state._replace(posted=(*rest, entry)[-MAX_ENTRIES:])
-    state, allowed = _token(state, event.type, now)
-    if not allowed:
-        return state, Verdict("drop", entry.name, message, entry.times, entry.first_at)
-    return state, Verdict("post" if older is None else "patch", entry.name, message, entry.times, entry.first_at)
+    entry = Posted(key, name, 1, now) if older is None else Posted(key, older.name, older.times + 1, older.first_at)
+    tokens, allowed = _token(state.tokens, event.type, now)
+    state = ObjectEvents(
+        _last(state.posted, older, entry), _last(state.similar, similar, Similar(group, messages, now)), tokens
+    )
+    kind: VerdictKind = "drop" if not allowed else "post" if older is None else "patch"
+    return state, Verdict(kind, entry.name, message, entry.times, entry.first_at)
 
 
-def _token(state: ObjectEvents, kind: str, now: datetime) -> tuple[ObjectEvents, bool]:
+def _last(entries: tuple[Entry, ...], old: Entry | None, new: Entry) -> tuple[Entry, ...]:
+    """The entries with `new` as the last, in place of `old`; the oldest go when there are too many."""
+    if old is None:
+        return (*entries, new)[-MAX_ENTRIES:]
+    return (*[e for e in entries if e is not old], new)
+
+
+def _token(tokens: Tokens, kind: str, now: datetime) -> tuple[Tokens, bool]:
     """The spam filter: 25 at once, one more every 300 s; patches count too."""
-    found = next((t for t in state.tokens if t[0] == kind), (kind, float(BURST), now))
+    found = next((t for t in tokens if t[0] == kind), (kind, float(BURST), now))
     left = min(float(BURST), found[1] + (now - found[2]).total_seconds() / REFILL_SECONDS)
     allowed = left >= 1
     after = (kind, left - 1 if allowed else left, now)
-    return state._replace(tokens=(*(t for t in state.tokens if t[0] != kind), after)), allowed
+    return (*[t for t in tokens if t[0] != kind], after), allowed

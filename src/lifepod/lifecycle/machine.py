@@ -13,7 +13,7 @@ from lifepod.lifecycle import event_reasons as say
 from lifepod.lifecycle import probes
 from lifepod.lifecycle.draft import Draft
 from lifepod.lifecycle.kills import advance_kills, kill_every, take_kill_end
-from lifepod.lifecycle.memory import PodMemory, ProbeWorker, StartTask, UnderWay, VolumesTask
+from lifepod.lifecycle.memory import HeldBack, PodMemory, ProbeWorker, StartTask, UnderWay, VolumesTask
 from lifepod.lifecycle.pod_phase import TERMINAL
 from lifepod.lifecycle.pod_spec import container_named
 from lifepod.lifecycle.pod_status import generate_status, publish, shown_containers, with_probe_result
@@ -53,6 +53,8 @@ def step(memory: PodMemory, seen: Seen, now: datetime) -> Step:
     """Decide what happens to one pod next. Pure: equal arguments give equal results, and none is changed."""
     if _is_settled(memory, seen, now):
         return Step(memory, None, (), (), memory.wake_at)
+    if memory.held_back is not None and (again := _still_held_back(memory, memory.held_back, seen, now)):
+        return again
     if seen.pod is None and memory.pod is None and (seen.report.containers or seen.report.sandboxes):
         memory = memory._replace(pod=_orphan(seen))
     if memory.worker == "finished" or (seen.pod is None and memory.pod is None):
@@ -72,7 +74,43 @@ def step(memory: PodMemory, seen: Seen, now: datetime) -> Step:
     _run_probes(d)
     _repeat_lost_status(d)
     _resend_later(d)
+    _remember_waiting(d)
     return d.step(_wake_at(d))
+
+
+def _has_news(memory: PodMemory, seen: Seen) -> bool:
+    """Whether anything differs from what the last step saw."""
+    return bool(
+        seen.ended
+        or not (seen.pod is memory.pod or seen.pod == memory.pod)
+        or not (seen.report is memory.report or seen.report == memory.report)
+        or (seen.kill is not None and memory.kill_request is None)
+        or (seen.refusal is not None and memory.refusal is None)
+        or memory.pod is None
+    )
+
+
+def _still_held_back(memory: PodMemory, waiting: HeldBack, seen: Seen, now: datetime) -> Step | None:
+    """A sync in the middle of a back-off, without news: it would say what the last one said, so the rules are not asked again."""
+    is_other_due = waiting.wake_at is not None and now >= waiting.wake_at
+    if now >= waiting.until or is_other_due or _has_news(memory, seen):
+        return None
+    sync_at = min(now + ERROR_RETRY, waiting.until)
+    wake_at = sync_at if waiting.wake_at is None else min(sync_at, waiting.wake_at)
+    return Step(memory._replace(sync_at=sync_at, wake_at=wake_at), None, waiting.events, (), wake_at)
+
+
+def _remember_waiting(d: Draft) -> None:
+    """Keep in mind a sync that ended in this step, changed nothing and only held containers back."""
+    if d.worker != "syncing" or not d.events or d.actions or d.sync is not None or d.status_out is not None:
+        return
+    until = min((b.until for b in d.because if b.verdict == "held back" and b.until is not None), default=None)
+    is_quiet = d.retry_at is None and not d.again and d.refresh_at is None and d.reasons == d.before.reasons
+    if until is None or not is_quiet or any(e.reason != "BackOff" for e in d.events):
+        return
+    sync_at, d.sync_at = d.sync_at, None
+    d.held_back = HeldBack(tuple(d.events), until, _wake_at(d))
+    d.sync_at = sync_at
 
 
 def _orphan(seen: Seen) -> Pod:
@@ -87,15 +125,7 @@ def _orphan(seen: Seen) -> Pod:
 
 def _is_settled(memory: PodMemory, seen: Seen, now: datetime) -> bool:
     """Nothing is new and nothing is due."""
-    return (
-        (memory.wake_at is None or now < memory.wake_at)
-        and not seen.ended
-        and (seen.pod is memory.pod or seen.pod == memory.pod)
-        and (seen.report is memory.report or seen.report == memory.report)
-        and (seen.kill is None or memory.kill_request is not None)
-        and (seen.refusal is None or memory.refusal is not None)
-        and memory.pod is not None
-    )
+    return (memory.wake_at is None or now < memory.wake_at) and not _has_news(memory, seen)
 
 
 # ------------------------------------------------------------------------------------------------ taking what is new

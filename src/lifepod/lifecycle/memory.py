@@ -115,6 +115,15 @@ class Sync(NamedTuple):
     pull_failed: bool = False
 
 
+class HeldBack(NamedTuple):
+    """A sync that found nothing to do but to wait for back-offs: until then the next ones say the same. `wake_at`: what else is
+    due, and when."""
+
+    events: tuple[v.Event, ...]
+    until: datetime
+    wake_at: datetime | None
+
+
 class ProbeWorker(NamedTuple):
     """One prober: (container, kind). `result` holds for `container_id`; `next_tick` is on the worker's own clock. `idle`: as
     things stood, a tick could do nothing."""
@@ -170,15 +179,16 @@ class PodMemory(NamedTuple):
     sent: JsonObject | None = None
     resend_at: datetime | None = None
     refresh_at: datetime | None = None
+    held_back: HeldBack | None = None
 
 
 _CLASSES = {
     c.__name__: c
     for c in (
-        UnderWay, Backoff, Reason, Kill, StartTask, KillTask, KillPodTask, SandboxTask, VolumesTask, PlanTask, Sync, ProbeWorker,
+        UnderWay, Backoff, Reason, Kill, StartTask, KillTask, KillPodTask, SandboxTask, VolumesTask, PlanTask, Sync, HeldBack, ProbeWorker,
         PodMemory, v.ExecHandler, v.HttpGetHandler, v.TcpHandler, v.GrpcHandler, v.SleepHandler, v.ProbeSpec, v.RestartRule,
         v.MountShown, v.ContainerSpec, v.PodSpec, v.Deletion, v.Pod, v.SandboxReport, v.ContainerReport, v.RuntimeReport,
-        v.KillRequest, v.Refusal,
+        v.KillRequest, v.Refusal, v.Event,
     )
 }  # fmt: skip
 

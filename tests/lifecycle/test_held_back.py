@@ -1,0 +1,52 @@
+"""Syncs in the middle of a back-off are cheap, and say exactly what a whole sync would say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pytest
+from mini_runtime import Life, Script, World, container, pod_json
+
+from lifepod.lifecycle.memory import memory_from_json, memory_to_json
+
+PROBE = {"exec": {"command": ["true"]}, "periodSeconds": 7}
+
+
+@dataclass
+class Thorough(World):
+    """A world whose node forgets that a sync was quiet, so that every sync asks all rules."""
+
+    def _look(self) -> datetime | None:
+        self.memory = self.memory._replace(held_back=None)
+        return super()._look()
+
+
+PODS: list[tuple[str, dict[str, Any]]] = [
+    ("one container", {"containers": [container()]}),
+    ("with probes", {"containers": [container(livenessProbe=PROBE, readinessProbe=PROBE)]}),
+    ("beside one that runs and is probed", {"containers": [container(), container("runs", readinessProbe=PROBE)]}),
+    ("a deadline in the middle of a back-off", {"activeDeadlineSeconds": 75, "containers": [container()]}),
+    ("an init container", {"initContainers": [container("first")], "containers": [container("runs")]}),
+]
+
+
+def life(name: str, attempt: int) -> Life:
+    return Life() if name == "runs" else Life(1.0, 1)
+
+
+@pytest.mark.parametrize(("about", "spec"), PODS, ids=[about for about, _ in PODS])
+def test_a_quiet_sync_says_what_a_whole_one_says(about: str, spec: dict[str, Any]) -> None:
+    quick, thorough = (cls(pod_json(spec), Script(life=life)).run(400) for cls in (World, Thorough))
+    assert quick.events == thorough.events
+    assert quick.statuses == thorough.statuses
+    assert quick.actions == thorough.actions
+    assert sum(e.reason == "BackOff" for _, e in quick.events) > 5
+    assert any(step.memory.held_back for _, step, _ in quick.steps)
+
+
+def test_a_quiet_sync_survives_being_written_down() -> None:
+    world = World(pod_json({"containers": [container()]}), Script(life=life)).run(60)
+    assert world.memory.held_back is not None
+    assert memory_from_json(memory_to_json(world.memory)) == world.memory
