@@ -11,6 +11,7 @@
 `LIFEPOD_REWRITE=1` writes what came back into the file; review it as a diff.
 """
 
+import difflib
 import re
 import subprocess
 import time
@@ -147,13 +148,41 @@ def _once(step: Step, env: dict[str, str], cwd: Path) -> list[str]:
     return [*printed, f"[exit {done.returncode}]"] if done.returncode else printed
 
 
+VERSIONS = ("1.32", "1.34", "1.37")
+"""What a line without a mark is about."""
+
+
 def rewritten(steps: list[tuple[Step, list[str]]], version: str) -> str:
-    """The session's text with what came back; steps that hold already stay as they are."""
+    """The session's text with what came back from this version; what others print stays, marked as theirs."""
     lines: list[str] = []
     for step, printed in steps:
         lines += step.comment
         mark = "? " if step.patient else "$ "
         lines += [mark + step.command[0], *("> " + line for line in step.command[1:])]
         held = matches(expected_lines(step, version), printed)
-        lines += step.expected if held else printed
+        lines += step.expected if held else _merged(step.expected, printed, version)
     return "\n".join(lines) + "\n"
+
+
+def _merged(expected: tuple[str, ...], printed: list[str], version: str) -> list[str]:
+    marked: list[tuple[set[str], str]] = []
+    for line in expected:
+        found = re.match(r"((?:\d\.\d+,?)+)\| ?(.*)", line)
+        marked.append((set(found[1].split(",")), found[2]) if found else (set(VERSIONS), line))
+    if not marked:
+        return printed
+    own = [at for at, (versions, _) in enumerate(marked) if version in versions]
+    texts = [marked[at][1] for at in own]
+    made: list[tuple[int, set[str], str]] = [(at, set(versions), text) for at, (versions, text) in enumerate(marked)]
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, texts, printed, autojunk=False).get_opcodes():
+        if kind != "equal":
+            for at in own[a:b]:
+                made = [(i, v - {version} if i == at else v, t) for i, v, t in made]
+            where = own[b - 1] if b else -1
+            place = next((n + 1 for n in range(len(made) - 1, -1, -1) if made[n][0] <= where), 0)
+            made[place:place] = [(where, {version}, text) for text in printed[c:d]]
+    return [
+        text if versions == set(VERSIONS) else f"{','.join(sorted(versions))}| {text}"
+        for _, versions, text in made
+        if versions
+    ]

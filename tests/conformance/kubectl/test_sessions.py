@@ -1,25 +1,17 @@
 """Every verb of kubectl, in every version to be had, prints what it prints against upstream."""
 
-import importlib.util
 import os
 from pathlib import Path
 
 import pytest
 
+from . import session
+from .conftest import kubectls
+
 HERE = Path(__file__).parent
 
 
-def _neighbour(name: str):  # type: ignore[no-untyped-def]  # tests are no package
-    spec = importlib.util.spec_from_file_location(f"kubectl_{name}", HERE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-session = _neighbour("session")
-VERSIONS = sorted(_neighbour("conftest").kubectls())
+VERSIONS = sorted(kubectls())
 SESSIONS = sorted((HERE / "sessions").glob("*.session"))
 
 pytestmark = pytest.mark.kubectl
