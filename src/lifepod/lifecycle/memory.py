@@ -193,6 +193,28 @@ _CLASSES = {
 }  # fmt: skip
 
 
+_SEEN_CLASSES = {
+    c.__name__: c
+    for c in (
+        v.Seen, v.NodeFacts, v.Ended, v.Done, v.Failed, v.ImageSeen, v.ImagePulled, v.MountsFailed, v.Probed,
+    )
+}  # fmt: skip
+_CLASSES |= _SEEN_CLASSES
+
+
+def seen_to_json(seen: v.Seen) -> JsonValue:
+    """What a step saw, as JSON; `seen_from_json` gives an equal value back."""
+    return _encoded(seen)
+
+
+def seen_from_json(value: JsonValue) -> v.Seen:
+    """What `seen_to_json` wrote. Raises ValueError on anything else."""
+    decoded = _decoded(value)
+    if not isinstance(decoded, v.Seen):
+        raise ValueError("not what a step saw")
+    return decoded
+
+
 def memory_to_json(memory: PodMemory) -> JsonValue:
     """The memory as JSON; `memory_from_json` gives an equal one back."""
     return _encoded(memory)

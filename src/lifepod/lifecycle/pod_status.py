@@ -176,6 +176,8 @@ def for_api(d: Draft, made: JsonObject, could_run: bool) -> JsonObject:
 
 def publish(d: Draft, made: JsonObject) -> None:
     """Remember the status and hand it out when it differs from what was handed out last."""
+    if d.status is None or d.status["phase"] != made["phase"]:
+        d.explain("pod_phase.phase_from_statuses", "", made["phase"], ("reason", made.get("reason", "")))
     d.status = made
     if d.pod_gone:
         return

@@ -263,6 +263,8 @@ def _fail(d: Draft, c: ContainerSpec, reason: str, message: str) -> None:
     """The start failed: remembered until one succeeds. A regular init container's failure ends the whole sync."""
     assert d.sync is not None
     d.reasons = (*(r for r in d.reasons if r.container != c.name), Reason(c.name, reason, message))
+    if reason not in ("CrashLoopBackOff", "ImagePullBackOff"):
+        d.explain("sync_plan.run_tasks", c.name, "not started", ("reason", reason), ("message", message))
     rest = () if c.kind == "init" else d.sync.tasks[1:]
     d.sync = d.sync._replace(tasks=rest, failed=True)
 

@@ -16,6 +16,7 @@ from lifepod.api.writes import ApiError, Write
 from lifepod.lifecycle import PodMemory, new_memory, pod_from_json, step
 from lifepod.lifecycle.admission import refusal
 from lifepod.lifecycle.eviction import Usage, has_disk_limits, over_own_limits, refusal_under_pressure
+from lifepod.lifecycle.recording import Look
 from lifepod.lifecycle.vocabulary import (
     Action,
     Because,
@@ -128,6 +129,8 @@ class Agent:
         self._told: frozenset[str] = frozenset()
         self.measure: Callable[[str], Usage | None] = _not_measured
         """What a pod has on disk; the runtime's answer."""
+        self.on_look: Callable[[Look], None] | None = None
+        """Hears of everything that the core is shown, so that a run can be replayed (`lifecycle/recording.py`)."""
         self._measured: dict[str, None] = {}
         self._measure_at: datetime | None = None
         self._entries: dict[str, Entry] = {}
@@ -425,6 +428,8 @@ class Agent:
                 entry.refusal,
                 orders.missing_pull_secrets(entry.obj, self._reader) if entry.has_pull_secrets else (),
             )
+            if self.on_look is not None:
+                self.on_look(Look(uid, now, seen))
             done = step(entry.memory, seen, now)
             entry = entry._replace(
                 memory=done.memory, ended=(), decisions=(*entry.decisions, *done.because)[-DECISIONS_KEPT:]
