@@ -17,12 +17,14 @@ from lifepod.runtime.base import (
     InspectImageOrder,
     Mount,
     PullImageOrder,
+    Resources,
     SecurityConfig,
     StartContainerOrder,
     StopContainerOrder,
     VolumeConfig,
 )
 from lifepod.runtime.images.pod_images import PodImages
+from lifepod.runtime.sandbox.cgroups import find_cgroups
 from lifepod.runtime.sandbox.user_namespace import _granted_ranges
 
 from .conftest import Entry, Image, Registry, busybox_layer, folder, image, layer, link
@@ -373,3 +375,30 @@ def test_a_container_has_the_capabilities_of_a_container_and_those_it_asks_for(p
         assert await bits(add_capabilities=("SYS_TIME",)) == 0xA80425FB | 1 << 25
 
     play(story)
+
+
+@pytest.mark.skipif(find_cgroups() is None, reason="this machine lets nobody here make control groups")
+def test_limits_are_the_kernels_and_too_much_memory_is_oom_killed(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        limits = Resources(cpu_limit_millicores=250, memory_limit_bytes=32 * 1024**2)
+        eats = "dd if=/dev/zero of=/dev/null bs=200M count=1"
+        container = await stage.begin("sh", "-c", f"{eats}; echo $?; exec {eats}", resources=limits)
+        report = await stage.node.exited(container)
+        assert (report.exit_code, report.reason) == (137, "OOMKilled")
+        assert b"137\n" in await stage.node.output(container)
+        container = await stage.begin("sleep", "100", resources=limits)
+        running = await stage.node.runtime.exec("u1", container, ("sh", "-c", eats), stdin=False, tty=False)
+        assert await running.exit_code() == 137
+        groups = find_cgroups()
+        assert groups is not None
+        made = groups.group(container, limits)
+        assert _there(made.folders) == len(made.folders) > 0
+        await stage.node.made(StopContainerOrder(container, 0))
+        assert (await stage.node.exited(container)).reason == "OOMKilled"
+        assert _there(made.folders) == 0
+
+    play(story)
+
+
+def _there(folders: tuple[str, ...]) -> int:
+    return sum(os.path.isdir(folder) for folder in folders)

@@ -60,7 +60,8 @@ def note_ended(container: ContainerRecord, said: Message | None, now: datetime) 
         container.log_path,
         code,
     )
-    container.end(code, "Completed" if code == 0 else "Error", message, epoch_time(int(said["at"])))
+    reason = "OOMKilled" if said.get("oom") else "Completed" if code == 0 else "Error"
+    container.end(code, reason, message, epoch_time(int(said["at"])))
 
 
 def left_behind(container: ContainerRecord, name: str) -> Message | None:

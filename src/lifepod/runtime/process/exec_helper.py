@@ -9,7 +9,7 @@ import os
 import select
 import signal
 
-from lifepod.runtime.process import launch, linux, messages
+from lifepod.runtime.process import control_group, launch, linux, messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def run_exec(config: Message, control: socket.socket, stdio: tuple[int, int, int
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     try:
+        if config.get("cgroup"):
+            control_group.join(config.pop("cgroup"))
         capabilities = _enter(config)
         pid = launch.start(launch.Launch(config, stdio), capabilities=capabilities)
     except OSError as exc:

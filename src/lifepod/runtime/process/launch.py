@@ -10,7 +10,7 @@ import os
 import signal
 import termios
 
-from lifepod.runtime.process import linux
+from lifepod.runtime.process import control_group, linux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Launch:
         self.tty: bool = bool(config.get("tty"))
         self.user: list[int] | None = config.get("user")
         self.groups: list[int] = config.get("groups", [])
+        self.group: Message | None = config.get("cgroup")
         self.seccomp = bytes.fromhex(config.get("seccomp", ""))
         self.stdio = stdio
         self.passed = passed
@@ -69,6 +70,8 @@ def _become(
             os.dup2(fd, target)
         if launch.tty:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        if launch.group:
+            control_group.join(launch.group)
         for fd in namespaces:
             linux.setns(fd)
         for fd in launch.passed:

@@ -20,7 +20,7 @@ import termios
 import time
 
 from lifepod.runtime.cri_log import LogWriter
-from lifepod.runtime.process import launch, linux, messages
+from lifepod.runtime.process import control_group, launch, linux, messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class Supervisor:
     def _start(self, namespaces: tuple[int, ...]) -> None:
         ends = self._make_ends()
         if "bwrap" in self._config:
+            if self._config.get("cgroup"):
+                control_group.make(self._config["cgroup"])
             self._start_in_sandbox(ends, namespaces)
         else:
             user = launch.Launch(self._config, ends)
@@ -411,6 +413,9 @@ class Supervisor:
         result: Message = {"code": code, "at": at}
         if not self._command_ran():
             result["never_ran"] = True  # bubblewrap could not execute the command; its words are in the log
+        if self._config.get("cgroup"):
+            result["oom"] = control_group.had_oom_kill(self._config["cgroup"])
+            control_group.remove(self._config["cgroup"])
         if self._config.get("persistent"):
             self._write_file("exit.json", result)
         self._tell(result)

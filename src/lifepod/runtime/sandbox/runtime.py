@@ -17,6 +17,7 @@ from lifepod.runtime.process.order_failure import OrderFailed, exec_error_text, 
 from lifepod.runtime.process.runtime import ProcessRuntime
 from lifepod.runtime.sandbox.bubblewrap import find_bubblewrap
 from lifepod.runtime.sandbox.capabilities import NUMBERS, kept_capabilities
+from lifepod.runtime.sandbox.cgroups import Cgroups, find_cgroups
 from lifepod.runtime.sandbox.image_root import ImageRoot
 from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, resolve
 from lifepod.runtime.sandbox.seccomp import default_profile
@@ -58,6 +59,8 @@ class SandboxRuntime(ProcessRuntime):
         self._service_cidr = service_cidr
         self._bubblewrap = find_bubblewrap()
         self._overlays: bool | None = None
+        self._found_cgroups: Cgroups | None = None
+        self._knows_cgroups = False
         super().__init__(
             node_name,
             root_dir,
@@ -145,7 +148,7 @@ class SandboxRuntime(ProcessRuntime):
     def _warn_of_limits(self, pod: PodRecord, config: ContainerConfig) -> None:
         sandbox = pod.sandboxes.get(config.sandbox_id)
         name = config.name
-        if config.resources.memory_limit_bytes is not None or config.resources.cpu_limit_millicores is not None:
+        if self._has_limits(config) and self._cgroups() is None:
             self.warn(pod.uid, f'no resource limits can be set here: those of container "{name}" are not enforced')
         if config.security.privileged:
             self.warn(pod.uid, f'container "{name}" is privileged in its own namespaces only, not on this machine')
@@ -153,6 +156,23 @@ class SandboxRuntime(ProcessRuntime):
             self.warn(pod.uid, f'container "{name}": supplemental groups cannot be set with one mapped user')
         if sandbox is not None and (sandbox.config.host_pid or sandbox.config.share_process_namespace):
             self.warn(pod.uid, "each container has its own process namespace here: none can be shared")
+
+    @staticmethod
+    def _has_limits(config: ContainerConfig) -> bool:
+        return config.resources.memory_limit_bytes is not None or config.resources.cpu_limit_millicores is not None
+
+    def _cgroups(self) -> Cgroups | None:
+        """Where limits can be set on this machine; found out once."""
+        if not self._knows_cgroups:
+            self._found_cgroups, self._knows_cgroups = find_cgroups(), True
+        return self._found_cgroups
+
+    def _group(self, container: ContainerRecord) -> Message | None:
+        """The control groups of a container with limits."""
+        if not self._has_limits(container.config):
+            return None
+        cgroups = self._cgroups()
+        return None if cgroups is None else cgroups.group(container.id, container.config.resources)._asdict()
 
     def launch(self, pod: PodRecord, container: ContainerRecord) -> Message:
         config = container.config
@@ -179,6 +199,7 @@ class SandboxRuntime(ProcessRuntime):
             "hostname": sandbox.config.hostname,
             "data": root.data,
             "seccomp": _seccomp(config),
+            "cgroup": self._group(container),
             "map_users": bool(container.image_root) and not config.security.run_as_user,
         }
 
@@ -267,6 +288,7 @@ class SandboxRuntime(ProcessRuntime):
             "cwd": cwd,
             "capabilities": kept,
             "seccomp": _seccomp(container.config),
+            "cgroup": self._group(container),
         }
 
     def _in_running(self, pid: int, path: str) -> str:
