@@ -188,18 +188,10 @@ _CLASSES = {
         UnderWay, Backoff, Reason, Kill, StartTask, KillTask, KillPodTask, SandboxTask, VolumesTask, PlanTask, Sync, HeldBack, ProbeWorker,
         PodMemory, v.ExecHandler, v.HttpGetHandler, v.TcpHandler, v.GrpcHandler, v.SleepHandler, v.ProbeSpec, v.RestartRule,
         v.MountShown, v.ContainerSpec, v.PodSpec, v.Deletion, v.Pod, v.SandboxReport, v.ContainerReport, v.RuntimeReport,
-        v.KillRequest, v.Refusal, v.Event,
+        v.KillRequest, v.Refusal, v.Event, v.Seen, v.NodeFacts, v.Ended, v.Done, v.Failed, v.ImageSeen,
+        v.ImagePulled, v.MountsFailed, v.Probed,
     )
 }  # fmt: skip
-
-
-_SEEN_CLASSES = {
-    c.__name__: c
-    for c in (
-        v.Seen, v.NodeFacts, v.Ended, v.Done, v.Failed, v.ImageSeen, v.ImagePulled, v.MountsFailed, v.Probed,
-    )
-}  # fmt: skip
-_CLASSES |= _SEEN_CLASSES
 
 
 def seen_to_json(seen: v.Seen) -> JsonValue:
