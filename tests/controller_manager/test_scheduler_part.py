@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lifepod.controller_manager.scheduler import SchedulerPart
 from tests.controllers.conftest import SmallCluster, refusal
+
+from lifepod.controller_manager.scheduler import SchedulerPart
 
 
 def node(name="n1", pods="110", **spec):

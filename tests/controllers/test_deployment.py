@@ -285,3 +285,132 @@ def test_available_comes_min_ready_seconds_after_ready(cluster):
     assert "availableReplicas" not in cluster.again(made)["status"]
     cluster.run(1)
     assert cluster.again(made)["status"]["availableReplicas"] == 1
+
+
+# ------------------------------------------------------------------------------------------------ refused pods
+
+
+def quota_exceeded(write):
+    from tests.controllers.conftest import refusal
+
+    return refusal(403, "Forbidden", "exceeded quota") if write.resource == "pods" and write.verb == "create" else None
+
+
+def test_pods_that_cannot_be_created_are_a_replica_failure_until_they_can(cluster):
+    cluster.refuse = quota_exceeded
+    made = started(cluster, replicas=2)
+    cluster.run(1)
+    (rs,) = cluster.list("replicasets.apps")
+    (failure,) = rs["status"]["conditions"]
+    assert (failure["type"], failure["reason"], failure["message"]) == (
+        "ReplicaFailure",
+        "FailedCreate",
+        "exceeded quota",
+    )
+    assert conditions(cluster.again(made))["ReplicaFailure"] == ("True", "FailedCreate", "exceeded quota")
+    assert ("FailedCreate", "Error creating: exceeded quota") in [e[1:] for e in cluster.events(rs["metadata"]["name"])]
+    cluster.refuse = lambda write: None
+    cluster.run(60)
+    assert not cluster.list("replicasets.apps")[0]["status"].get("conditions")
+    assert "ReplicaFailure" not in conditions(cluster.again(made))
+    assert len(cluster.list("pods")) == 2
+
+
+def test_pods_that_cannot_be_deleted_are_told_as_such(cluster):
+    from tests.controllers.conftest import refusal
+
+    made = cluster.add(replica_set(2))
+    cluster.drive(REPLICA_SET)
+    cluster.refuse = lambda w: refusal(500, "InternalError", "stuck") if w.verb == "delete" else None
+    cluster.change(made, spec={**cluster.again(made)["spec"], "replicas": 1})
+    cluster.run(1)
+    (failure,) = cluster.again(made)["status"]["conditions"]
+    assert (failure["reason"], failure["message"]) == ("FailedDelete", "stuck")
+
+
+# ------------------------------------------------------------------------------------------------ rarer turns
+
+
+def test_unhealthy_old_pods_go_first(cluster):
+    made = started(
+        cluster, replicas=4, strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
+    )
+    ready_all(cluster)
+    cluster.change(made, spec=with_image(cluster.again(made), "bad"))
+    cluster.settle()
+    assert sets(cluster) == {"busybox:1.36": 2, "bad": 2}
+    cluster.change(made, spec=with_image(cluster.again(made), "good"))
+    cluster.settle()
+    assert sets(cluster) == {"busybox:1.36": 2, "bad": 0, "good": 2}
+    rolled(cluster)
+    assert sets(cluster) == {"busybox:1.36": 0, "bad": 0, "good": 4}
+
+
+def test_scaling_down_during_a_rollout_is_shared_out(cluster):
+    made = started(
+        cluster, replicas=10, strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 2}}
+    )
+    ready_all(cluster)
+    cluster.change(made, spec=with_image(cluster.again(made), "new"))
+    cluster.settle()
+    before = sets(cluster)
+    cluster.change(made, spec={**cluster.again(made)["spec"], "replicas": 5})
+    cluster.settle()
+    after = sets(cluster)
+    assert sum(after.values()) <= 5 + 3
+    assert all(after[image] <= before[image] for image in before)
+    rolled(cluster)
+    assert sets(cluster) == {"busybox:1.36": 0, "new": 5}
+
+
+def test_scaling_to_nothing_during_a_rollout(cluster):
+    made = started(cluster, replicas=4)
+    ready_all(cluster)
+    cluster.change(made, spec=with_image(cluster.again(made), "new"))
+    cluster.settle()
+    cluster.change(made, spec={**cluster.again(made)["spec"], "replicas": 0})
+    rolled(cluster)
+    assert set(sets(cluster).values()) == {0}
+
+
+def test_a_changed_minimum_goes_on_to_the_replica_set(cluster):
+    made = started(cluster)
+    ready_all(cluster)
+    cluster.change(made, spec={**cluster.again(made)["spec"], "minReadySeconds": 7})
+    cluster.settle()
+    assert cluster.list("replicasets.apps")[0]["spec"]["minReadySeconds"] == 7
+
+
+def test_resuming_goes_on_and_is_told(cluster):
+    made = started(cluster)
+    ready_all(cluster)
+    cluster.change(made, spec={**with_image(cluster.again(made), "new"), "paused": True})
+    cluster.settle()
+    assert conditions(cluster.again(made))["Progressing"] == ("Unknown", "DeploymentPaused", "Deployment is paused")
+    assert "new" not in sets(cluster)
+    cluster.change(made, spec={**cluster.again(made)["spec"], "paused": False})
+    rolled(cluster)
+    assert sets(cluster) == {"busybox:1.36": 0, "new": 1}
+
+
+def test_a_deployment_without_a_deadline_has_no_progressing_condition(cluster):
+    made = started(cluster, progressDeadlineSeconds=None)
+    ready_all(cluster)
+    assert set(conditions(cluster.again(made))) == {"Available"}
+
+
+def test_scaling_a_recreated_deployment(cluster):
+    made = started(cluster, replicas=1, strategy={"type": "Recreate"})
+    ready_all(cluster)
+    cluster.change(made, spec={**cluster.again(made)["spec"], "replicas": 3})
+    cluster.settle()
+    assert sets(cluster) == {"busybox:1.36": 3}
+
+
+def test_a_deployment_that_is_being_deleted_only_tells(cluster):
+    made = deployment()
+    made["metadata"] |= {"deletionTimestamp": "2025-01-01T00:00:00Z", "finalizers": ["foregroundDeletion"]}
+    made = cluster.add(made)
+    cluster.drive(DEPLOYMENT, REPLICA_SET)
+    assert cluster.list("replicasets.apps") == []
+    assert cluster.again(made)["status"]["observedGeneration"] == 1

@@ -165,3 +165,85 @@ def test_unready_addresses_are_published_where_asked_for(cluster, make_pod):
     cluster.drive(ENDPOINTS, ENDPOINT_SLICE)
     assert "addresses" in cluster.get("endpoints", "default", "s")["subsets"][0]
     assert cluster.list("endpointslices.discovery.k8s.io")[0]["endpoints"][0]["conditions"]["ready"] is True
+
+
+def test_a_dependent_of_a_vanished_and_a_living_owner_forgets_the_vanished_one(cluster):
+    living = cluster.add(config_map("living"))
+    gone = {**living, "metadata": {**living["metadata"], "uid": "gone", "name": "gone"}}
+    both = config_map("child", owner=living)
+    both["metadata"]["ownerReferences"] += config_map("_", owner=gone)["metadata"]["ownerReferences"]
+    child = cluster.add(both)
+    cluster.drive(OWNER_GC)
+    assert [r["name"] for r in cluster.again(child)["metadata"]["ownerReferences"]] == ["living"]
+
+
+def test_an_owner_of_an_unknown_kind_counts_as_there(cluster):
+    child = config_map("child")
+    child["metadata"]["ownerReferences"] = [{"apiVersion": "x/v1", "kind": "Thing", "name": "t", "uid": "u"}]
+    child = cluster.add(child)
+    cluster.drive(OWNER_GC)
+    assert cluster.again(child) is not None
+    cluster.delete(child)
+    cluster.settle()
+    assert cluster.again(child) is None
+
+
+def test_foreground_goes_on_through_the_generations(cluster):
+    owner = cluster.add(config_map("owner"))
+    child = cluster.add(config_map("child", owner=owner))
+    grandchild = cluster.add(config_map("grandchild", owner=child, finalizers=["x/hold"]))
+    for obj in (child, grandchild):
+        references = [{**r, "blockOwnerDeletion": True} for r in cluster.again(obj)["metadata"]["ownerReferences"]]
+        cluster.change(obj, metadata={**cluster.again(obj)["metadata"], "ownerReferences": references})
+    cluster.drive(OWNER_GC)
+    delete(cluster, owner, "Foreground")
+    assert [c["metadata"]["name"] for c in cluster.list("configmaps")] == ["child", "grandchild", "owner"]
+    held = cluster.again(grandchild)["metadata"]
+    cluster.change(grandchild, metadata={k: v for k, v in held.items() if k != "finalizers"})
+    cluster.settle()
+    assert cluster.list("configmaps") == []
+
+
+def test_a_changed_certificate_is_set_right(cluster):
+    cluster.add(namespace())
+    cluster.drive(service_account_controller("PEM"))
+    found = cluster.get("configmaps", "x", "kube-root-ca.crt")
+    cluster.change(found, data={"ca.crt": "forged"})
+    cluster.settle()
+    assert cluster.get("configmaps", "x", "kube-root-ca.crt")["data"] == {"ca.crt": "PEM"}
+
+
+def test_content_held_by_a_finalizer_holds_its_namespace_and_is_told(cluster):
+    made = cluster.add(namespace())
+    held = cluster.add(config_map("held", namespace="x", finalizers=["x/hold"]))
+    cluster.drive(NAMESPACE)
+    cluster.delete(made)
+    cluster.run(6)
+    shown = {c["type"]: c for c in cluster.again(made)["status"]["conditions"]}
+    assert shown["NamespaceFinalizersRemaining"]["message"] == (
+        "Some content in the namespace has finalizers remaining: x/hold in 1 resource instances"
+    )
+    assert shown["NamespaceContentRemaining"]["message"] == (
+        "Some resources are remaining: configmaps has 1 resource instances"
+    )
+    kept = cluster.again(held)["metadata"]
+    cluster.change(held, metadata={k: v for k, v in kept.items() if k != "finalizers"})
+    cluster.run(6)
+    assert cluster.again(made) is None
+
+
+def test_a_large_namespace_is_counted_only_now_and_then(cluster):
+    made = cluster.add(namespace())
+    for i in range(120):
+        cluster.add(config_map(f"c{i}", namespace="x", finalizers=["x/hold"]))
+    cluster.drive(NAMESPACE)
+    cluster.delete(made)
+    cluster.settle()
+    looks = len([w for w in cluster.log if w.subresource == "status"])
+    for obj in cluster.list("configmaps", "x")[:50]:
+        kept = obj["metadata"]
+        cluster.change(obj, metadata={k: v for k, v in kept.items() if k != "finalizers"})
+        cluster.settle()
+    assert len([w for w in cluster.log if w.subresource == "status"]) == looks
+    cluster.run(1)
+    assert len([w for w in cluster.log if w.subresource == "status"]) > looks
