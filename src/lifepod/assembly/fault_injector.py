@@ -133,10 +133,13 @@ class FaultInjector:
 
     def restore(self, state: object) -> None:
         assert isinstance(state, InjectorState)
+        before = self.active
         self._active, self._drawings, self._number = state.active, state.drawings, state.number
         self._nodes.due = state.evictions
         self._random.setstate(state.random)  # type: ignore[arg-type]  # what getstate returned
         self._tell_runtimes()
+        if any(f.kind == "clock-skew" for f in (*before, *self.active)):
+            self._nodes.take_up(self.active)
 
     # ------------------------------------------------------------------------------------------------ random ones
 

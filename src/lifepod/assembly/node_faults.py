@@ -51,7 +51,7 @@ class NodeFaults:
             case "memory-pressure" | "disk-pressure":
                 self._pressure(fault, now)
             case "clock-skew":
-                agent.skew = fault.duration("by")
+                self._sim.set_skew(name, fault.duration("by"))
         self._sim.cluster.poke(agent.name)
         return True
 
@@ -72,8 +72,14 @@ class NodeFaults:
                 agent.suffer(_with(agent.pressures, word, False))
                 self.due = tuple(d for d in self.due if d[1] != fault.target)
             case "clock-skew":
-                agent.skew = timedelta(0)
+                self._sim.set_skew(fault.target, timedelta(0))
         self._sim.cluster.poke(agent.name)
+
+    def take_up(self, faults: tuple[Fault, ...]) -> None:
+        """What lies in no snapshot of an agent or runtime: the clocks that are wrong at present."""
+        for name in self._sim.cluster.nodes:
+            skews = [f.duration("by") for f in faults if f.kind == "clock-skew" and f.target == name]
+            self._sim.set_skew(name, skews[-1] if skews else timedelta(0))
 
     def _delete_node(self, name: str, now: datetime) -> None:
         for resource, namespace in (("nodes", ""), ("leases.coordination.k8s.io", "kube-node-lease")):

@@ -58,8 +58,8 @@ class InputRecorder:
 
     def restore(self, state: object) -> None:
         """Have only the inputs of a snapshot; the store's revision went on, which a replay must know."""
-        inputs, self._revision = state  # type: ignore[misc]  # what snapshot returned
-        self._inputs = list(inputs)
+        assert isinstance(state, tuple)
+        self._inputs, self._revision = list(state[0]), int(state[1])
         if self._inputs or self._sim.clock.now() > self._start:
             self.faulted(f"revision {self._sim.store.revision}")
         else:

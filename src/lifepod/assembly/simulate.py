@@ -108,9 +108,8 @@ class _Play:
         start = scenario.start or START
         self._sim = SimulatedCluster(_settings(scenario, seed, start))
         for node in scenario.nodes:
-            agent = self._sim.cluster.agent(node.name)
-            if agent is not None and node.skew:
-                agent.skew = node.skew
+            if node.skew:
+                self._sim.set_skew(node.name, node.skew)
         self._start = start
         self._story = StoryRows(start, scenario.show, len(scenario.nodes) > 1)
         self._problems: list[str] = []

@@ -184,6 +184,14 @@ class SimulatedCluster:
 
     # ------------------------------------------------------------------------------------------------ faults
 
+    def set_skew(self, node: str, skew: timedelta) -> None:
+        """Let a machine's clock be ahead of the cluster's by `skew`, or behind."""
+        agent = self.cluster.agent(node)
+        assert agent is not None
+        agent.skew = self.runtimes[node].skew = skew
+        self.cluster.poke(agent.name)
+        self.cluster.poke(self.runtimes[node].name)
+
     def remove_machine(self, node: str) -> None:
         """The machine is gone with all on it; its Node object is another matter."""
         agent = self.cluster.agent(node)

@@ -224,8 +224,10 @@ class Agent:
         self._is_paused = True
 
     def resume(self) -> None:
-        """Speak again; tell the cluster's loop that the agent is due."""
+        """Speak again, the node's status first; tell the cluster's loop that the agent is due."""
         self._is_paused = False
+        if self._started_at is not None:
+            self._status_at = self._started_at
 
     def forget_all(self) -> None:
         """Know nothing, as after a restart; the cluster's loop must tell it everything again."""

@@ -93,6 +93,8 @@ class SimRuntime:
     ) -> None:
         self.name = f"sim/{node}"
         self.faults = faults.NOTHING
+        self.skew = timedelta(0)
+        """How far the machine's clock is ahead. Moments come in by the cluster's clock and are kept by the machine's."""
         self._missed: frozenset[str] = frozenset()
         """Images whose pull failed: they are not here until one succeeds."""
         self.scripts: Mapping[str, str] = scripts or {}
@@ -140,6 +142,7 @@ class SimRuntime:
 
     def on_news(self, news: tuple[News, ...], now: datetime) -> Turned:
         """Carry out what was ordered and let every process go on whose time has come."""
+        now += self.skew
         inbox, self._inbox = self._inbox, []
         for order in inbox:
             self._put(self._carry_out(self._pods.get(order.pod_uid) or SimPod(order.pod_uid), order, now), now)
@@ -150,7 +153,8 @@ class SimRuntime:
                 continue
             del self._wakes[uid]
             self._put(self._pods[uid], now)
-        return Turned((), self._next_timer())
+        due = self._next_timer()
+        return Turned((), due - self.skew if due is not None else None)
 
     def _next_timer(self) -> datetime | None:
         timers = self._timers
@@ -190,6 +194,7 @@ class SimRuntime:
 
     def kill(self, uid: str, container: str, now: datetime, exit_code: int = 137, reason: str = "") -> bool:
         """End a running container from outside, as the system's OOM killer or an operator would."""
+        now += self.skew
         pod = self._pods.get(uid)
         for c in pod.containers if pod else ():
             if pod is not None and c.config.name == container and c.state == "running":
@@ -215,6 +220,7 @@ class SimRuntime:
 
     def lose_sandbox(self, uid: str, now: datetime) -> None:
         """The pod's sandbox and all in it die, as when a machine restarts."""
+        now += self.skew
         pod = self._pods.get(uid)
         for sandbox in pod.sandboxes if pod else ():
             pod = self._stop_sandbox(pod or SimPod(uid), sandbox.id, now)
@@ -229,6 +235,7 @@ class SimRuntime:
         container = pod.container(container_id) if pod else None
         if pod is None or container is None or container.state != "running":
             return None
+        now += self.skew
         number = -next(self._number)
         self.streams[number] = ends
         process = processes.exec_process(container, command, pod.ip or self.host_ip, two_streams=True)
