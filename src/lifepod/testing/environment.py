@@ -2,7 +2,8 @@
 
 A pod's service account lies at a fixed path that a test cannot write to; the clients keep that path in a constant or default
 argument. While a cluster is open these name the cluster's own folder, in the clients that are imported and in those that
-will be. Nothing of the client libraries is changed otherwise, and everything is put back at the end.
+will be; what a client remembers of the environment or of an earlier cluster is made to fit. Nothing else of the libraries is
+changed, and everything is put back at the end.
 """
 
 from __future__ import annotations
@@ -15,12 +16,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from lifepod.assembly.virtual_server import Files
 
 Undo: TypeAlias = Callable[[], None]
+
+
+class Places(NamedTuple):
+    """Where clients are to look: `folder` holds `kubeconfig` and a service account; `before` is the kubeconfig of before."""
+
+    folder: Path
+    before: str
 
 
 class Environment:
@@ -29,6 +37,7 @@ class Environment:
     def __init__(self, url: str, files: Files) -> None:
         address = urlsplit(url)
         self._undo: list[Undo] = []
+        self._before = os.environ.get("KUBECONFIG", "~/.kube/config")
         self._set("KUBECONFIG", str(files.kubeconfig))
         self._set("KUBERNETES_SERVICE_HOST", str(address.hostname))
         self._set("KUBERNETES_SERVICE_PORT", str(address.port))
@@ -47,7 +56,7 @@ class Environment:
 
     def patch(self, module: ModuleType) -> None:
         """Have a client's module look for service accounts in the cluster's folder."""
-        self._undo += _PATCHES[module.__name__](module, self._folder)
+        self._undo += _PATCHES[module.__name__](module, Places(self._folder, self._before))
 
     def restore(self) -> None:
         """Put everything back."""
@@ -102,32 +111,51 @@ class _Loader(importlib.abc.Loader):
 # ------------------------------------------------------------------------------------------------ the clients
 
 
-def _of_kubernetes(module: ModuleType, folder: Path) -> list[Undo]:
-    """`kubernetes` and `kubernetes_asyncio`: constants of `config.incluster_config`."""
+def _accounts_of_kubernetes(module: ModuleType, places: Places) -> list[Undo]:
+    """`kubernetes` and `kubernetes_asyncio`: constants."""
     return [
-        _replace(module, "SERVICE_TOKEN_FILENAME", str(folder / "token")),
-        _replace(module, "SERVICE_CERT_FILENAME", str(folder / "ca.crt")),
+        _replace(module, "SERVICE_TOKEN_FILENAME", str(places.folder / "token")),
+        _replace(module, "SERVICE_CERT_FILENAME", str(places.folder / "ca.crt")),
     ]
 
 
-def _of_kr8s(module: ModuleType, folder: Path) -> list[Undo]:
+def _kubeconfig_of_kubernetes(module: ModuleType, places: Places) -> list[Undo]:
+    """They read $KUBECONFIG once, when they are imported, which may have been long ago, or just now."""
+    module.KUBE_CONFIG_DEFAULT_LOCATION = str(places.folder / "kubeconfig")  # type: ignore[attr-defined]  # theirs
+    return [partial(setattr, module, "KUBE_CONFIG_DEFAULT_LOCATION", places.before)]
+
+
+def _default_of_kubernetes(module: ModuleType, places: Places) -> list[Undo]:
+    """What `load_kube_config` loaded is kept as the default of all clients: not beyond the test."""
+    configuration = module.Configuration
+    return [partial(setattr, configuration, "_default", getattr(configuration, "_default", None))]
+
+
+def _account_of_kr8s(module: ModuleType, places: Places) -> list[Undo]:
     """`kr8s`: a path in the body of `KubeAuth.__init__`; the argument that overrides it is given when it is not."""
     original = module.KubeAuth.__init__
 
     def init(self: object, *args: Any, **kwargs: Any) -> None:
         if len(args) < 3 and kwargs.get("serviceaccount") is None:
-            kwargs["serviceaccount"] = str(folder)
+            kwargs["serviceaccount"] = str(places.folder)
         original(self, *args, **kwargs)
 
     return [_replace(module.KubeAuth, "__init__", init)]
 
 
-def _of_lightkube(module: ModuleType, folder: Path) -> list[Undo]:
+def _clients_of_kr8s(module: ModuleType, places: Places) -> list[Undo]:
+    """`kr8s.api()` gives the same client again and again: not that of another test."""
+    module.Api._instances.clear()
+    return [module.Api._instances.clear]
+
+
+def _of_lightkube(module: ModuleType, places: Places) -> list[Undo]:
     """`lightkube`: default arguments of `KubeConfig.from_service_account` and `from_env`."""
     account, environment = module.KubeConfig.from_service_account.__func__, module.KubeConfig.from_env.__func__
+    folder = str(places.folder)
     return [
-        _replace(account, "__defaults__", (str(folder), *account.__defaults__[1:])),
-        _replace(environment, "__defaults__", (str(folder), *environment.__defaults__[1:])),
+        _replace(account, "__defaults__", (folder, *account.__defaults__[1:])),
+        _replace(environment, "__defaults__", (folder, *environment.__defaults__[1:])),
     ]
 
 
@@ -137,9 +165,13 @@ def _replace(owner: Any, name: str, value: object) -> Undo:
     return partial(setattr, owner, name, before)
 
 
-_PATCHES: dict[str, Callable[[ModuleType, Path], list[Undo]]] = {
-    "kubernetes.config.incluster_config": _of_kubernetes,
-    "kubernetes_asyncio.config.incluster_config": _of_kubernetes,
-    "kr8s._auth": _of_kr8s,
+_PATCHES: dict[str, Callable[[ModuleType, Places], list[Undo]]] = {
+    "kr8s._auth": _account_of_kr8s,
+    "kr8s._api": _clients_of_kr8s,
     "lightkube.config.kubeconfig": _of_lightkube,
 }
+for _package in ("kubernetes", "kubernetes_asyncio"):
+    _PATCHES[f"{_package}.config.incluster_config"] = _accounts_of_kubernetes
+    _PATCHES[f"{_package}.config.kube_config"] = _kubeconfig_of_kubernetes
+    _PATCHES[f"{_package}.config"] = _kubeconfig_of_kubernetes
+    _PATCHES[f"{_package}.client.configuration"] = _default_of_kubernetes

@@ -22,9 +22,10 @@ from lifepod.assembly.virtual_server import Mounted, mount
 from lifepod.runtime.sim import Program
 from lifepod.runtime.sim.streams import SimStreams
 from lifepod.testing.clients import Clients
+from lifepod.testing.differences import differences
 from lifepod.testing.environment import Environment
 from lifepod.testing.errors import TestingError
-from lifepod.testing.objects import Objects, required_pod
+from lifepod.testing.objects import Inside, Objects, required_pod
 from lifepod.testing.options import Options, settings_of
 from lifepod.testing.recorder import Recorder
 
@@ -217,6 +218,22 @@ class Kube(Objects, Clients):
             other._first = other.snapshot()
         self._forks.append(other)
         return other
+
+    def differences(self, other: Kube) -> list[str]:
+        """What another cluster has otherwise, a line for each object: `+ pods default/web` is only in the other, `-` only here,
+        `~` in both with these fields different. Revisions and managedFields do not count."""
+        return differences(self._objects_by_name(), other._objects_by_name())
+
+    def _objects_by_name(self) -> dict[str, JsonObject]:
+        def look(sim: Inside) -> dict[str, JsonObject]:
+            store = sim.store
+            return {
+                f"{resource} {record.key}": store.decoded(record)
+                for resource in store.resources()
+                for record in store.list(resource).records
+            }
+
+        return self._look(look)
 
     # ------------------------------------------------------------------------------------------------ for Objects
 
