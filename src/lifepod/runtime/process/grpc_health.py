@@ -26,9 +26,43 @@ class HealthUnknown(Exception):
     """The service gave no status; the text is the prober's."""
 
 
-async def check_health(sock: socket.socket, authority: str, service: str, agent: str) -> str:
-    """The health status's name. Raises HealthUnknown."""
+class NotGrpc(Exception):
+    """Who answers does not speak HTTP/2: to a gRPC client that is no connection."""
+
+
+class HealthLink:
+    """A connection to a gRPC server that has greeted us."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+
+async def open_health(sock: socket.socket) -> HealthLink:
+    """Exchange greetings: a gRPC client counts as connected once the server's settings came. Raises NotGrpc.
+
+    Source: google.golang.org/grpc internal/transport/http2_client.go: NewHTTP2Client (server preface)
+    """
     reader, writer = await asyncio.open_connection(sock=sock)
+    try:
+        writer.write(_GREETING)
+        head = await reader.readexactly(9)
+        length = int.from_bytes(head[:3], "big")
+        if head[3] != _SETTINGS or length > _MAX_SETTINGS:
+            raise NotGrpc
+        await reader.readexactly(length)
+        writer.write(_frame(_SETTINGS, _ACK, 0, b""))
+    except (asyncio.IncompleteReadError, OSError) as exc:
+        writer.close()
+        raise NotGrpc from exc
+    except BaseException:
+        writer.close()
+        raise
+    return HealthLink(reader, writer)
+
+
+async def check_health(link: HealthLink, authority: str, service: str, agent: str) -> str:
+    """The health status's name. Raises HealthUnknown."""
+    reader, writer = link.reader, link.writer
     try:
         writer.write(_request(authority, service, agent))
         message, grpc_status = await _read_answer(reader, writer)
@@ -50,6 +84,11 @@ async def check_health(sock: socket.socket, authority: str, service: str, agent:
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+# A header table of size 0: the server then refers to nothing that we would have to remember.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS, 0, 0, struct.pack(">HI", 1, 0))
+_MAX_SETTINGS = 16384
 
 
 def _literal(name: str, value: str) -> bytes:
@@ -82,13 +121,7 @@ def _request(authority: str, service: str, agent: str) -> bytes:
     name = service.encode()
     message = b"\x0a" + bytes([len(name)]) + name if name else b""
     body = struct.pack(">BI", 0, len(message)) + message
-    return (
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-        # A header table of size 0: the server then refers to nothing that we would have to remember.
-        + _frame(_SETTINGS, 0, 0, struct.pack(">HI", 1, 0))
-        + _frame(_HEADERS, _END_HEADERS, 1, block)
-        + _frame(_DATA, _END_STREAM, 1, body)
-    )
+    return _frame(_HEADERS, _END_HEADERS, 1, block) + _frame(_DATA, _END_STREAM, 1, body)
 
 
 async def _read_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[bytes, int]:

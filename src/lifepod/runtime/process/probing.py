@@ -23,7 +23,7 @@ from lifepod.lifecycle.vocabulary import (
     SleepHandler,
     TcpHandler,
 )
-from lifepod.runtime.process.grpc_health import HealthUnknown, check_health
+from lifepod.runtime.process.grpc_health import HealthUnknown, NotGrpc, check_health, open_health
 
 if TYPE_CHECKING:
     from lifepod.lifecycle.vocabulary import Handler, HookKind
@@ -245,18 +245,17 @@ async def _probe_grpc(reach: Reach, port: int, service: str, timeout_seconds: in
     deadline = loop.time() + timeout_seconds
     try:
         sock = await asyncio.wait_for(reach.connect(reach.pod_ip, port), timeout_seconds)
-    except (OSError, TimeoutError):
+        link = await asyncio.wait_for(open_health(sock), max(0.0, deadline - loop.time()))
+    except (OSError, TimeoutError, NotGrpc):
         text = f'timeout: failed to connect service "{address}" within {timeout_seconds}s: context deadline exceeded'
         return Probed("failure", text)
     try:
         left = max(0.0, deadline - loop.time())
-        status = await asyncio.wait_for(check_health(sock, address, service, f"kube-probe/{_VERSION}"), left)
+        status = await asyncio.wait_for(check_health(link, address, service, f"kube-probe/{_VERSION}"), left)
     except TimeoutError:
         return Probed("failure", f"timeout: health rpc did not complete within {timeout_seconds}s")
     except HealthUnknown as exc:
         return Probed("failure", str(exc))
-    finally:
-        sock.close()
     if status == "SERVING":
         return Probed("success", "service healthy")
     return Probed("failure", f'service unhealthy (responded with "{status}")')
