@@ -6,6 +6,7 @@ when something changed. Rich is imported only here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -25,6 +26,7 @@ from lifepod.ui.story import Story, conditions, container_statuses, since, state
 _GOOD, _BUSY, _BAD, _DIM = "green", "yellow", "red", "bright_black"
 _CONTAINER_COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 _BAR = 12
+_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)?|[\x00-\x1f\x7f-\x9f]")
 
 
 class Header:
@@ -33,6 +35,11 @@ class Header:
     def __init__(self, title: str, notes: Iterable[str] = ()) -> None:
         self.title = title
         self.notes = list(notes)
+
+
+def printable(text: str) -> str:
+    """What a container wrote, without what would move the cursor or colour our board."""
+    return _CONTROL.sub("", text.replace("\t", "  "))
 
 
 def colour_of(status: str) -> str:
@@ -166,7 +173,7 @@ def _events(story: Story, now: datetime, rows: int, width: int) -> RenderableTyp
         line.append(f"  {age:>5}  ", style=_DIM)
         line.append(f"{event.get('reason', '')}{count} ", style=_BAD if event.get("type") == "Warning" else "")
         line.append(f"{dig(event, 'involvedObject', 'name')}  ", style=_DIM)
-        line.append(str(event.get("message", "")).replace("\n", " "))
+        line.append(printable(str(event.get("message", "")).replace("\n", " ")))
         line.truncate(width, overflow="ellipsis")
         lines.append(line)
     return Group(*lines, Text())
@@ -181,7 +188,7 @@ def _logs(story: Story, rows: int, width: int) -> RenderableType:
         colour = _CONTAINER_COLOURS[names[f"{line.pod}/{line.container}"] % len(_CONTAINER_COLOURS)]
         shown = Text(no_wrap=True, overflow="ellipsis")
         shown.append(f"  {line.container} │ ", style=colour)
-        shown.append(line.text)
+        shown.append(printable(line.text))
         shown.truncate(width, overflow="ellipsis")
         lines.append(shown)
     return Group(*lines)
