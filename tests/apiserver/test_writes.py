@@ -654,3 +654,13 @@ def test_writes_from_outside_are_refused_while_nothing_can_be_kept(api):
     api.problem = lambda: "the journal cannot be written: disk full"
     assert refusal(create, api, "pods", pod())[:2] == (503, "ServiceUnavailable")
     assert api.list(api.kinds.of("pods"))["items"] == []
+
+
+def test_a_service_is_of_one_family_and_keeps_its_address(api):
+    services = api.kinds.of("services")
+    made = api.create(services, "default", {"metadata": {"name": "fam"}, "spec": {"ports": [{"port": 80}]}}, OPTIONS)
+    assert (made["spec"]["ipFamilies"], made["spec"]["ipFamilyPolicy"]) == (["IPv4"], "SingleStack")
+    with pytest.raises(ApiError, match="may not change once set"):
+        api.patch(services, "default", "fam", b'{"spec":{"clusterIP":"10.96.9.9"}}', "merge", OPTIONS)
+    headless = {"metadata": {"name": "bare"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}}
+    assert api.create(services, "default", headless, OPTIONS)["spec"]["ipFamilyPolicy"] == "RequireDualStack"

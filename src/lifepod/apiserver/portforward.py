@@ -31,7 +31,8 @@ from lifepod.apiserver.upgrades import chosen_subprotocol
 from lifepod.runtime.base import ByteStream, NodeStreams, StreamRefused
 
 TUNNEL: Final = "SPDY/3.1+portforward.k8s.io"
-CHANNELS: Final = ("v4.channel.k8s.io", "portforward.k8s.io")
+CHANNELS: Final = ("v4.channel.k8s.io", "portforward.k8s.io", "")
+"""The same wire under each name; kr8s offers none."""
 MAX_STREAMS: Final = 1024
 _QUEUED_CHUNKS: Final = 64
 _LOST: Final = (ConnectionError, OSError, StreamRefused)

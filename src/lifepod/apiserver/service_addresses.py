@@ -38,7 +38,7 @@ def allocated(api: Api, kind: Kind, service: JsonObject, old: JsonObject | None)
     spec: JsonObject = service.get("spec") or {}
     old_spec: JsonObject = (old or {}).get("spec") or {}
     errors: list[FieldError] = []
-    changed = _with_cluster_ip(api, service, spec, old_spec, errors)
+    changed = _with_families(_with_cluster_ip(api, service, spec, old_spec, errors))
     changed = _with_node_ports(api, changed, old_spec, errors)
     changed = _with_health_port(api, changed, old_spec)
     if errors:
@@ -55,6 +55,8 @@ def _with_cluster_ip(
         return {k: v for k, v in spec.items() if k not in ("clusterIP", "clusterIPs")}
     wanted = spec.get("clusterIP") or ((spec.get("clusterIPs") or [""])[0])
     held = old_spec.get("clusterIP")
+    if held and wanted != held and spec.get("clusterIPs") == old_spec.get("clusterIPs"):
+        spec = {k: v for k, v in spec.items() if k != "clusterIPs"}  # only the older of the two fields was changed
     if not wanted and held:
         wanted = held
     if wanted == "None":
@@ -64,6 +66,23 @@ def _with_cluster_ip(
     if wanted != held:
         _check_address(api, service, wanted, errors)
     return _with_ip(spec, wanted)
+
+
+def _with_families(spec: JsonObject) -> JsonObject:
+    """IPv4 alone; a headless Service without a selector is asked to be of both families, as nobody knows its endpoints.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/registry/core/service/storage/alloc.go: initIPFamilyFields
+    """
+    if spec.get("type") == "ExternalName" or (spec.get("ipFamilies") and spec.get("ipFamilyPolicy")):
+        return spec
+    families, policy = ["IPv4"], "SingleStack"
+    if spec.get("clusterIP") == "None" and not spec.get("selector"):
+        families, policy = ["IPv4", "IPv6"], "RequireDualStack"
+    return {
+        **spec,
+        "ipFamilies": spec.get("ipFamilies") or families,
+        "ipFamilyPolicy": spec.get("ipFamilyPolicy") or policy,
+    }
 
 
 def _with_ip(spec: JsonObject, address: str) -> JsonObject:

@@ -10,7 +10,7 @@ from lifepod.apiserver.http_errors import bad_request
 
 
 def chosen_subprotocol(request: Request, served: tuple[str, ...]) -> str:
-    """The first of `served` that the client offers. Raises ApiError 400 when this cannot become a WebSocket."""
+    """The first of `served` that the client offers; "" in `served` is for those who offer nothing. Raises ApiError 400 when this cannot become a WebSocket."""
     wanted = request.headers.get("upgrade", "").lower()
     if not wanted or "upgrade" not in request.headers.get("connection", "").lower():
         raise bad_request("Upgrade request required")

@@ -9,7 +9,13 @@ import pytest
 def pod_of(name: str, port: int = 0, **labels: str) -> dict[str, Any]:
     """A pod that prints a line and goes on; with a port it answers HTTP there."""
     then = f"exec python3 -m http.server {port} --bind 127.0.0.1" if port else "exec sleep 600"
-    container = {"name": "main", "image": "busybox:1.36", "command": ["sh", "-c", f"echo hello; {then}"]}
+    container: dict[str, Any] = {
+        "name": "main",
+        "image": "busybox:1.36",
+        "command": ["sh", "-c", f"echo hello; {then}"],
+    }
+    if port:
+        container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 1}
     return {
         "apiVersion": "v1",
         "kind": "Pod",

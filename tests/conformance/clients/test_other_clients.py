@@ -45,7 +45,8 @@ def test_lightkube(served):
     assert missing.value.status.code == 404
     generic = create_namespaced_resource("apps", "v1", "Deployment", "deployments")
     assert list(client.list(generic, namespace="default")) == []
-    client.deletecollection(ConfigMap, namespace="default", labels={"no": "such"})
+    client.deletecollection(ConfigMap, namespace="default")
+    assert list(client.list(ConfigMap, namespace="default", labels={"no": "such"})) == []
 
 
 def test_pykube(served):
