@@ -23,6 +23,8 @@ LengthOfTime: TypeAlias = str | float | timedelta
 DELIVERY_SECONDS = 0.25
 """How long a jump waits for watchers to take what happened before it. One that is stuck is waited for once only."""
 _GLANCE_SECONDS = 0.0002
+SLICE = timedelta(minutes=10)
+"""How much time passes at once when nobody watches; between two slices requests are answered."""
 DEFAULT_LIMIT = timedelta(hours=1)
 
 
@@ -94,6 +96,9 @@ class TurnedClock:
         with _Moving(self):
             with self._lock:
                 end = self._sim.clock.now() + delta
+            while self._sim.clock.now() < end and self._goes_unwatched():
+                with self._lock:
+                    self._sim.loop.advance(min(end - self._sim.clock.now(), SLICE))
             while self._go_on(end):
                 self._deliver()
             self._deliver()
@@ -188,6 +193,10 @@ class TurnedClock:
                 return False
             self._go(due)
             return True
+
+    def _goes_unwatched(self) -> bool:
+        """Whether nobody watches, so that nobody has to be told between two moments."""
+        return len(self._sim.plane.resources.hub) == 0 and self._timers.next_at is None
 
     def _deliver(self) -> None:
         """Wait until watchers have taken what there is."""
