@@ -52,6 +52,10 @@ class ImageSource(Protocol):
         """Raises ImageUnusable."""
         ...
 
+    def adopt(self, root: str) -> None:
+        """A container with the image's files at `root` outlived the lifepod that started it."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -80,6 +84,9 @@ class StandInImages:
         if not config.command and not config.args:
             raise ImageUnusable("CreateContainerError", "no command specified")
         return ContainerImage(config)
+
+    def adopt(self, root: str) -> None:
+        return
 
     def close(self) -> None:
         return

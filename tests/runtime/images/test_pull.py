@@ -19,6 +19,7 @@ from lifepod.api.image_reference import parse
 from lifepod.runtime.images.errors import PullFailed
 from lifepod.runtime.images.local_images import LocalImages, Progress
 from lifepod.runtime.images.manifests import Platform
+from lifepod.runtime.images.pod_images import PodImages
 from lifepod.runtime.images.store import Store, default_folder
 
 from .conftest import Entry, Registry, digest_of, folder, image, index, layer
@@ -304,3 +305,34 @@ def test_the_store_lies_in_the_users_cache_folder_and_nobody_else_may_enter(tmp_
     (tmp_path / "s").mkdir(mode=0o755)
     Store(str(tmp_path / "s"))
     assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o700
+
+
+def test_an_image_that_lost_its_blobs_or_has_a_damaged_one_counts_as_absent(
+    registry: Registry, images: LocalImages
+) -> None:
+    name = registry.add("a:1", image(*LAYERS))
+    record = images.pull(name)
+    chain = images.open(name).chain
+    images.store.drop_blob(record.layers[0])
+    assert images.find(name) is not None, "its root is unpacked: nothing more is needed"
+    images.store._remove_root(chain)
+    assert images.find(name) is None
+    images.pull(name)
+    Path(images.store.blob_path(record.config)).write_bytes(b"{}")
+    assert images.find(name) is None
+    images.pull(name)
+    assert text_of(images, str(name), "etc/c") == "2"
+
+
+def test_a_container_that_outlived_its_lifepod_keeps_its_image_from_being_pruned(
+    registry: Registry, images: LocalImages
+) -> None:
+    name = registry.add("a:1", image(*LAYERS))
+    images.pull(name)
+    root = images.open(name).root
+    adopting = PodImages(images.store.folder)
+    adopting.adopt(root)
+    images.store.forget(str(name))
+    assert images.prune()[1] == 0
+    adopting.close()
+    assert images.prune()[1] == 1

@@ -84,11 +84,15 @@ class LocalImages:
         if record is None and image.digest:
             same = (r for r in self.store.records() if image.digest in (r.target, r.manifest))
             record = next(same, None)
-        if record is None:
-            return None
-        if not all(self.store.has_blob(digest) for digest in (record.manifest, record.config)):
-            return None
-        return record
+        return record if record is not None and self._is_whole(record) else None
+
+    def _is_whole(self, record: ImageRecord) -> bool:
+        """Whether nothing was lost or damaged since: what cannot be opened is absent, so that it is pulled again."""
+        try:
+            config = parse_config(self.store.read_blob(record.config))
+        except (BadImage, OSError):
+            return False
+        return self.store.has_root(chain_of(config.diff_ids)) or all(map(self.store.has_blob, record.layers))
 
     def open(self, image: ImageReference, ref: str = "") -> LocalImage:
         """The image ready to be run; `ref` says which, should the name have moved. Raises BadImage."""

@@ -7,6 +7,7 @@ Work on disk and network happens in threads; a pull goes on even if the pod that
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -113,6 +114,13 @@ class PodImages:
         if not completed.command and not completed.args:
             raise ImageUnusable("CreateContainerError", "no command specified")
         return ContainerImage(completed, image.root, image.config.stop_signal)
+
+    def adopt(self, root: str) -> None:
+        """Keep a root from being pruned whose container outlived the lifepod that started it."""
+        chain = os.path.basename(os.path.dirname(root))
+        if chain not in self._held:
+            with contextlib.suppress(OSError):
+                self._held[chain] = self._images.store.hold_root(chain)
 
     async def _opened(self, config: ContainerConfig) -> LocalImage:
         """Open the image and keep its root from being pruned as long as this process lives."""

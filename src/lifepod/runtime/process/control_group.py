@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lifepod.runtime.process.messages import Message
+
+_TRIES, _PAUSE_SECONDS = 200, 0.01
 
 
 def make(group: Message) -> None:
@@ -40,7 +43,20 @@ def had_oom_kill(group: Message) -> bool:
 
 
 def remove(group: Message) -> None:
-    """Nothing runs in them any more."""
-    for folder in group["folders"]:
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
+    """Nothing runs in them any more, but the kernel may still be busy with what was executed there at last."""
+    left = list(group["folders"])
+    for _ in range(_TRIES):
+        left = [folder for folder in left if not _is_removed(folder)]
+        if not left:
+            return
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _is_removed(folder: str) -> bool:
+    try:
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True

@@ -164,6 +164,8 @@ class ProcessRuntime(ContainerStreams):
                     note_ended(container, left_behind(container, "exit.json"), self.clock.now())
                 else:
                     self._link(container, *reached)
+                    if container.image_root:
+                        self.images.adopt(container.image_root)
             self._report(pod.uid)
 
     level = ""
@@ -172,7 +174,6 @@ class ProcessRuntime(ContainerStreams):
     async def close(self, *, keep: bool = False) -> None:
         """End everything: containers are killed, folders removed. `keep` (persistent): let go and leave them running."""
         self._is_closed = True
-        self.images.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -181,12 +182,14 @@ class ProcessRuntime(ContainerStreams):
                 if container.link is not None:
                     container.link.close()
             self.node.disconnect()
+            self.images.close()
             return
         running = [c for c in self._all_containers() if c.state == "running"]
         for container in running:
             self._signal(container, signal.SIGKILL)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*(self._wait_exit(c) for c in running)), 5)
+        self.images.close()
         for pod in list(self._pods.values()):
             await self._tear_down(pod)
         if self.persistent:

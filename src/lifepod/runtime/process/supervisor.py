@@ -415,12 +415,13 @@ class Supervisor:
             result["never_ran"] = True  # bubblewrap could not execute the command; its words are in the log
         if self._config.get("cgroup"):
             result["oom"] = control_group.had_oom_kill(self._config["cgroup"])
-            control_group.remove(self._config["cgroup"])
         if self._config.get("persistent"):
             self._write_file("exit.json", result)
         self._tell(result)
         for attached in list(self._attached.values()):
             attached.flush_and_close()
+        if self._config.get("cgroup"):
+            control_group.remove(self._config["cgroup"])
 
     def _kill_rest(self) -> None:
         """The end of a container's first process is the end of all of them."""
