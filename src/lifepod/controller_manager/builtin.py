@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import tzinfo
 
 from lifepod.clock import Ids
+from lifepod.controller_manager.event_expiry import EventExpiry
 from lifepod.controller_manager.manager import ControllerPart
 from lifepod.controller_manager.scheduler import SchedulerPart
 from lifepod.controllers.cron_job import cron_job_controller
@@ -75,4 +76,5 @@ def builtin_parts(
         cron_job_controller(time_zone),
         *CONTROLLERS,
     )
-    return [SchedulerPart(view, host), *(ControllerPart(controller, view, ids) for controller in controllers)]
+    parts = (ControllerPart(controller, view, ids) for controller in controllers)
+    return [SchedulerPart(view, host), *parts, EventExpiry()]

@@ -313,7 +313,7 @@ def _set(target: JsonObject, word: Word, path: list[str], schema: str) -> None:
         raise word.wrong(f'what is "{word.key}"?', f"Write {word.key}=<value>.")
     _check_field(word, path, schema)
     value = _value(word)
-    if path[-1].endswith("Seconds") and isinstance(value, str):
+    if "Seconds" in path[-1] and isinstance(value, str):
         value = _seconds(word)
     at = target
     for step in path[:-1]:
