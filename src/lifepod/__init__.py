@@ -19,12 +19,13 @@ TYPE_CHECKING = False  # `typing` itself would cost more than all the rest
 if TYPE_CHECKING:
     from typing import Any
 
-    from lifepod.testing.kube import Kube, Snapshot
+    from lifepod.testing.kube import Kube
     from lifepod.testing.real import RealKube
+    from lifepod.testing.snapshot import Snapshot
 
 __all__ = ["Kube", "LifepodError", "RealKube", "Snapshot", "__version__", "cluster", "real_cluster"]
 
-_HOMES = {"Kube": "lifepod.testing.kube", "Snapshot": "lifepod.testing.kube", "RealKube": "lifepod.testing.real"}
+_HOMES = {"Kube": "lifepod.testing.kube", "Snapshot": "lifepod.testing.snapshot", "RealKube": "lifepod.testing.real"}
 
 
 def cluster(**options: Any) -> Kube:

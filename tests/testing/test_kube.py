@@ -176,6 +176,49 @@ def test_a_snapshot_is_gone_back_to_with_clock_and_stories(kube: lifepod.Kube) -
     kube.pod("web").went("Running", "Succeeded")
 
 
+def test_a_snapshot_is_saved_and_loaded_into_another_cluster(kube: lifepod.Kube, tmp_path: Path) -> None:
+    kube.apply(pod("web", "false", restart="Always"))
+    kube.advance("20m")
+    kube.snapshot().save(tmp_path / "state")
+    with lifepod.cluster() as other:
+        other.restore(lifepod.Snapshot.load(tmp_path / "state"))
+        kube.advance("40m")
+        other.advance("40m")
+        assert other.differences(kube) == []
+        other.pod("web").restarted(16).went("Running", "restart 9", "restart 16")
+    (tmp_path / "other").write_text("something else")
+    with pytest.raises(TestingError, match="is no snapshot"):
+        lifepod.Snapshot.load(tmp_path / "other")
+
+
+def test_a_snapshot_of_other_nodes_is_refused(kube: lifepod.Kube) -> None:
+    with lifepod.cluster(nodes=2) as other, pytest.raises(TestingError, match="other nodes"):
+        other.restore(kube.snapshot())
+
+
+def test_a_program_inside_a_test_cannot_be_saved(kube: lifepod.Kube, tmp_path: Path) -> None:
+    @kube.image("worker")
+    def worker(c: Any) -> Any:
+        yield c.forever()
+
+    kube.apply(pod("w", image="worker"))
+    kube.advance("1s")
+    with pytest.raises(TestingError, match="functions of a module"):
+        kube.snapshot().save(tmp_path / "state")
+
+
+def test_two_clusters_are_compared(kube: lifepod.Kube) -> None:
+    kube.apply(pod("web", "sleep", "600"), pod("old"))
+    kube.advance("5s")
+    fork = kube.fork()
+    fork.delete("pod", "old", grace_seconds=0)
+    fork.advance("11m")
+    lines = kube.differences(fork)
+    assert "- pods default/old" in lines
+    assert any(line.startswith("~ pods default/web:") for line in lines)
+    assert fork.clock.mode == kube.clock.mode == "manual"
+
+
 def test_reset_leaves_nothing(kube: lifepod.Kube) -> None:
     kube.apply(pod())
     kube.advance("1h")

@@ -65,6 +65,11 @@ class Server:
                 connection.transport.abort()
             await self._all_closed(1.0)
 
+    def drop_clients(self) -> None:
+        """End idle connections and streams now, requests under way when they are answered; go on listening."""
+        for connection in list(self._connections.open):
+            connection.shut_down()
+
     async def _all_closed(self, seconds: float) -> bool:
         if not self._connections.open:
             return True

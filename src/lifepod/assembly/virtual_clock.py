@@ -281,6 +281,11 @@ class TurnedClock:
             self._timers.clear()
             self.rules.touched(self._sim.clock.now())
 
+    def follow(self, other: TurnedClock) -> None:
+        """Run from now on as another does: the clock of a fork."""
+        self._mode, self._mode_was_chosen = other._mode, other._mode_was_chosen
+        self.restored()
+
     def begin_move(self) -> None:
         with self._lock:
             self._movers += 1

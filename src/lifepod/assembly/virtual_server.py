@@ -154,6 +154,7 @@ class Mounted:
         loop = self._listener.thread.loop
         if self._listener.thread.pid == os.getpid() and not loop.is_closed():
             loop.call_soon_threadsafe(self._sim.plane.resources.hub.close)
+            loop.call_soon_threadsafe(self._listener.server.drop_clients)
         self._sim.end_streams()
         shutil.rmtree(self.files.folder, ignore_errors=True)
         self._listener.thread.free.append(self._listener)

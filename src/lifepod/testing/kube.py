@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from lifepod.api.objects import JsonObject, dig
 from lifepod.apiserver.container_choice import chosen_container, logged_run, running_id
-from lifepod.assembly.cluster import ClusterState
 from lifepod.assembly.simulated import SimulatedCluster
 from lifepod.assembly.virtual_clock import DEFAULT_LIMIT, LengthOfTime, TurnedClock
 from lifepod.assembly.virtual_server import Mounted, mount
@@ -28,19 +27,10 @@ from lifepod.testing.errors import TestingError
 from lifepod.testing.objects import Inside, Objects, required_pod
 from lifepod.testing.options import Options, settings_of
 from lifepod.testing.recorder import Recorder
+from lifepod.testing.snapshot import Snapshot
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Callable[..., Any])
-
-
-class Snapshot:
-    """A cluster's whole state at one moment; `kube.restore` goes back to it, as often as wanted."""
-
-    def __init__(self, state: ClusterState, stories: Any) -> None:
-        self._state, self._stories = state, stories
-
-    def __repr__(self) -> str:
-        return f"<snapshot of {self._state.now:%Y-%m-%dT%H:%M:%SZ}>"
 
 
 class Kube(Objects, Clients):
@@ -195,10 +185,13 @@ class Kube(Objects, Clients):
             return Snapshot(self.sim.snapshot(), self._recorder.snapshot())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Be again as at the snapshot. Open watches end with 410, resourceVersions never go back."""
+        """Be again as at the snapshot, this cluster's own or one that was loaded. Open watches end with 410, resourceVersions
+        never go back."""
         with self._lock:
-            self.sim.restore(snapshot._state)
-            self._recorder.restore(snapshot._stories)
+            if set(snapshot.state.parts) != set(self.sim.snapshot().parts):
+                raise TestingError("that snapshot is of a cluster with other nodes: make this one as that was made")
+            self.sim.restore(snapshot.state)
+            self._recorder.restore(snapshot.stories)
             self.clock.restored()
 
     def reset(self) -> None:
@@ -210,11 +203,11 @@ class Kube(Objects, Clients):
         `kubeconfig`, `url` or a client, a listener of its own."""
         with self._lock:
             state, programs = self.sim.snapshot(), dict(self._programs)
-            options = self.options._replace(images=programs, clock=self.options.clock)
+            options = self.options._replace(images=programs)
             other = Kube(options)
             other.sim.restore(state)
-            other.clock.restored()
-            other._recorder.copy_from(self._recorder)
+            other.clock.follow(self.clock)
+            other._recorder.restore(self._recorder.snapshot())
             other._first = other.snapshot()
         self._forks.append(other)
         return other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -22,6 +23,13 @@ class Written(NamedTuple):
     at: float
     kind: str
     record: Record
+
+
+class Stories(NamedTuple):
+    """All versions of all pods by namespace and name, and all Events."""
+
+    pods: Mapping[tuple[str, str], tuple[Written, ...]]
+    events: tuple[Written, ...]
 
 
 class Recorder:
@@ -58,21 +66,15 @@ class Recorder:
         found = (_moment(written) for written in self._events if written.record.namespace == namespace)
         return [moment for moment in found if dig(moment.obj, "involvedObject", "name") == name]
 
-    def snapshot(self) -> tuple[dict[tuple[str, str], int], int]:
-        """How far the stories have come."""
-        return {key: len(known) for key, known in self._pods.items()}, len(self._events)
+    def snapshot(self) -> Stories:
+        """All that is known now, as a value."""
+        return Stories({key: tuple(known) for key, known in self._pods.items()}, tuple(self._events))
 
-    def restore(self, state: tuple[dict[tuple[str, str], int], int]) -> None:
-        """Forget what happened after the snapshot."""
-        pods, events = state
+    def restore(self, state: Stories) -> None:
+        """Know what was known at the snapshot, and nothing else."""
         self._decoded.clear()
-        self._pods = {key: known[: pods[key]] for key, known in self._pods.items() if key in pods}
-        del self._events[events:]
-
-    def copy_from(self, other: Recorder) -> None:
-        """Know what another knows."""
-        self._pods = {key: list(known) for key, known in other._pods.items()}
-        self._events = list(other._events)
+        self._pods = {key: list(known) for key, known in state.pods.items()}
+        self._events = list(state.events)
 
 
 def _moment(written: Written) -> Moment:
