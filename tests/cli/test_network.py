@@ -153,7 +153,7 @@ def test_port_forward_carries_both_ways(net):
     )
     try:
         port = int(re.search(r":(\d+) ->", process.stdout.readline())[1])
-        for _ in range(3):
+        for _ in range(20):
             with socket.create_connection(("127.0.0.1", port), 5) as sock:
                 sock.sendall(b"there\n")
                 assert sock.makefile().read() == "one there\n"

@@ -144,6 +144,14 @@ class _Pair:
         self.data_stream = 0
         self.incoming: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUED_CHUNKS)
         self.task: asyncio.Task[None] | None = None
+        self.is_reset = False
+        self.is_finishing = False
+
+    def reset(self) -> None:
+        """The client reads no more of the data; it still waits for the end of the error stream."""
+        self.is_reset = True
+        if self.task is not None and not self.is_finishing:
+            self.task.cancel()
 
 
 class SpdyTunnel:
@@ -184,8 +192,8 @@ class SpdyTunnel:
                         await pair.incoming.put(None)
             case StreamReset(stream):
                 pair = self._by_stream.get(stream)
-                if pair is not None and pair.data_stream == stream and pair.task is not None:
-                    pair.task.cancel()
+                if pair is not None and pair.data_stream == stream:
+                    pair.reset()
             case Pinged(reply):
                 await self._websocket.send(reply)
             case GoneAway():
@@ -226,7 +234,11 @@ class SpdyTunnel:
                 await connection.close()
         except _LOST as problem:
             error = str(problem).encode()
+        except asyncio.CancelledError:
+            if not pair.is_reset:
+                raise
         finally:
+            pair.is_finishing = True
             self._forget(request, pair)
             while not pair.incoming.empty():
                 pair.incoming.get_nowait()  # whoever waits to put must not wait for us any more
