@@ -276,3 +276,58 @@ def test_resolv_conf_has_limits() -> None:
     made = resolv_conf(pod(dnsPolicy="None", dnsConfig=config), NODE).splitlines()
     assert len([line for line in made if line.startswith("nameserver")]) == 3
     assert len(made[-1]) <= 2048 + len("search ")
+
+
+def test_the_whole_hosts_file() -> None:
+    assert hosts_file(pod(), NODE) == (
+        "# Kubernetes-managed hosts file.\n"
+        "127.0.0.1\tlocalhost\n"
+        "::1\tlocalhost ip6-localhost ip6-loopback\n"
+        "fe00::0\tip6-localnet\n"
+        "fe00::0\tip6-mcastprefix\n"
+        "fe00::1\tip6-allnodes\n"
+        "fe00::2\tip6-allrouters\n"
+        "%POD_IP%\tp\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ports", "expected"),
+    [
+        ([], {"WEB_SERVICE_HOST": "10.96.0.1"}),
+        (
+            [{"port": 80}],
+            {
+                "WEB_SERVICE_HOST": "10.96.0.1",
+                "WEB_SERVICE_PORT": "80",
+                "WEB_PORT": "tcp://10.96.0.1:80",
+                "WEB_PORT_80_TCP": "tcp://10.96.0.1:80",
+                "WEB_PORT_80_TCP_PROTO": "tcp",
+                "WEB_PORT_80_TCP_PORT": "80",
+                "WEB_PORT_80_TCP_ADDR": "10.96.0.1",
+            },
+        ),
+        (
+            [{"name": "a-b", "port": 53, "protocol": "UDP"}, {"name": "c", "port": 54, "protocol": "TCP"}],
+            {
+                "WEB_SERVICE_HOST": "10.96.0.1",
+                "WEB_SERVICE_PORT": "53",
+                "WEB_SERVICE_PORT_A_B": "53",
+                "WEB_SERVICE_PORT_C": "54",
+                "WEB_PORT": "udp://10.96.0.1:53",
+                "WEB_PORT_53_UDP": "udp://10.96.0.1:53",
+                "WEB_PORT_53_UDP_PROTO": "udp",
+                "WEB_PORT_53_UDP_PORT": "53",
+                "WEB_PORT_53_UDP_ADDR": "10.96.0.1",
+                "WEB_PORT_54_TCP": "tcp://10.96.0.1:54",
+                "WEB_PORT_54_TCP_PROTO": "tcp",
+                "WEB_PORT_54_TCP_PORT": "54",
+                "WEB_PORT_54_TCP_ADDR": "10.96.0.1",
+            },
+        ),
+    ],
+)
+def test_all_variables_of_a_service(ports: list[dict[str, Any]], expected: dict[str, str]) -> None:
+    web = {"metadata": {"name": "web", "namespace": "ns"}, "spec": {"clusterIP": "10.96.0.1", "ports": ports}}
+    made = env(lookups=LOOKUPS._replace(services=(web,)))
+    assert {name: value for name, value in made.items() if name.startswith("WEB_")} == expected
