@@ -34,6 +34,16 @@ def test_volumes_are_shared_updated_and_read_only_as_asked(on_sandbox):
     on_sandbox(story)
 
 
+def test_a_sub_path_of_a_volume_in_memory_is_made_in_the_volume(on_sandbox):
+    async def story(node):
+        sandbox = await node.pod(VolumeConfig("m", "empty", medium="Memory"))
+        mounts = (Mount("m", "/all", False), Mount("m", "/part", False, "inner/dir"))
+        code, output = await node.run(sandbox, "sh", "-c", "echo hi > /part/f; cat /all/inner/dir/f", mounts=mounts)
+        assert (code, output) == (0, b"hi\n")
+
+    on_sandbox(story)
+
+
 def test_a_container_has_its_own_identity_and_a_writable_layer_that_ends_with_it(on_sandbox):
     async def story(node):
         sandbox = await node.pod(name="web")

@@ -172,6 +172,15 @@ class NodeProcess:
         self._need_namespaces().mount_tmpfs(request["folder"], request.get("size"))
         return {}, ()
 
+    def _do_sub_path(self, request: Message, fds: list[int]) -> Reply:
+        """Make a folder inside a volume that only the node's own mounts show."""
+        from lifepod.runtime.volume_folders import SubPathFailed, resolve_sub_path
+
+        try:
+            return {"path": resolve_sub_path(request["root"], request["sub_path"])}, ()
+        except SubPathFailed as exc:
+            raise OSError(str(exc)) from exc
+
     def _do_unmount(self, request: Message, fds: list[int]) -> Reply:
         self._need_namespaces().unmount(request["folder"])
         return {}, ()

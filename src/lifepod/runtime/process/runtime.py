@@ -120,6 +120,9 @@ class ProcessRuntime(ContainerStreams):
         """What the node process is told at its start."""
         return {}
 
+    async def make_sub_paths(self, pod: PodRecord, config: ContainerConfig) -> None:
+        """Make the folders of subPath mounts where this process does not see the volume. Raises OrderFailed."""
+
     def check(self, pod: PodRecord, config: ContainerConfig) -> None:
         """Raises OrderFailed when a container cannot have what it asks for."""
         raise NotImplementedError
@@ -386,6 +389,7 @@ class ProcessRuntime(ContainerStreams):
         except ImageUnusable as exc:
             raise OrderFailed(exc.reason, exc.message) from exc
         config = image.config
+        await self.make_sub_paths(pod, config)
         self.check(pod, config)
         container_id = secrets.token_hex(32)
         pod_folder = self._folder("pods", f"{config.pod_namespace}_{config.pod_name}_{pod.uid}")

@@ -13,11 +13,12 @@ import socket
 from typing import TYPE_CHECKING
 
 from lifepod.runtime.executables import DEFAULT_PATH, NotExecutable, find_executable
+from lifepod.runtime.process.node_client import NodeProcessFailed
 from lifepod.runtime.process.order_failure import OrderFailed, exec_error_text, start_error_text
 from lifepod.runtime.process.runtime import ProcessRuntime
 from lifepod.runtime.sandbox.bubblewrap import find_bubblewrap
 from lifepod.runtime.sandbox.capabilities import NUMBERS, kept_capabilities
-from lifepod.runtime.sandbox.cgroups import Cgroups, find_cgroups
+from lifepod.runtime.sandbox.cgroups import find_cgroups
 from lifepod.runtime.sandbox.image_root import ImageRoot
 from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, resolve
 from lifepod.runtime.sandbox.seccomp import default_profile
@@ -59,8 +60,7 @@ class SandboxRuntime(ProcessRuntime):
         self._service_cidr = service_cidr
         self._bubblewrap = find_bubblewrap()
         self._overlays: bool | None = None
-        self._found_cgroups: Cgroups | None = None
-        self._knows_cgroups = False
+        self._cgroups = find_cgroups()  # before any process is started, see there
         super().__init__(
             node_name,
             root_dir,
@@ -128,6 +128,15 @@ class SandboxRuntime(ProcessRuntime):
 
     # -------------------------------------------------------------------------------------------- containers
 
+    async def make_sub_paths(self, pod: PodRecord, config: ContainerConfig) -> None:
+        for mount in config.mounts:
+            root = pod.volumes.get(mount.volume, "")
+            if mount.sub_path and root in pod.tmpfs:
+                try:
+                    await self.node.request("sub_path", root=root, sub_path=mount.sub_path)
+                except NodeProcessFailed as exc:
+                    raise _sub_path_failed(mount.volume, config.name) from exc
+
     def check(self, pod: PodRecord, config: ContainerConfig) -> None:
         for mount in config.mounts:
             if mount.volume not in pod.volumes:
@@ -139,16 +148,13 @@ class SandboxRuntime(ProcessRuntime):
                 try:
                     resolve_sub_path(pod.volumes[mount.volume], mount.sub_path)
                 except SubPathFailed as exc:
-                    raise OrderFailed(
-                        "CreateContainerConfigError",
-                        f'failed to prepare subPath for volumeMount "{mount.volume}" of container "{config.name}"',
-                    ) from exc
+                    raise _sub_path_failed(mount.volume, config.name) from exc
         self._warn_of_limits(pod, config)
 
     def _warn_of_limits(self, pod: PodRecord, config: ContainerConfig) -> None:
         sandbox = pod.sandboxes.get(config.sandbox_id)
         name = config.name
-        if self._has_limits(config) and self._cgroups() is None:
+        if self._has_limits(config) and self._cgroups is None:
             self.warn(pod.uid, f'no resource limits can be set here: those of container "{name}" are not enforced')
         if config.security.privileged:
             self.warn(pod.uid, f'container "{name}" is privileged in its own namespaces only, not on this machine')
@@ -161,17 +167,11 @@ class SandboxRuntime(ProcessRuntime):
     def _has_limits(config: ContainerConfig) -> bool:
         return config.resources.memory_limit_bytes is not None or config.resources.cpu_limit_millicores is not None
 
-    def _cgroups(self) -> Cgroups | None:
-        """Where limits can be set on this machine; found out once."""
-        if not self._knows_cgroups:
-            self._found_cgroups, self._knows_cgroups = find_cgroups(), True
-        return self._found_cgroups
-
     def _group(self, container: ContainerRecord) -> Message | None:
         """The control groups of a container with limits."""
         if not self._has_limits(container.config):
             return None
-        cgroups = self._cgroups()
+        cgroups = self._cgroups
         return None if cgroups is None else cgroups.group(container.id, container.config.resources)._asdict()
 
     def launch(self, pod: PodRecord, container: ContainerRecord) -> Message:
@@ -320,3 +320,9 @@ def _first_link(root: str, path: str) -> str | None:
         if os.path.islink(root + at):
             return at
     return None
+
+
+def _sub_path_failed(volume: str, container: str) -> OrderFailed:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kubelet_pods.go: makeMounts."""
+    text = f'failed to prepare subPath for volumeMount "{volume}" of container "{container}"'
+    return OrderFailed("CreateContainerConfigError", text)
