@@ -93,7 +93,9 @@ class Server:
         to.sendall(request)
         got = b""
         while b"\r\n\r\n" not in got:
-            got += to.recv(1 << 20)
+            if not (more := to.recv(1 << 20)):
+                raise ConnectionError("the server closed the connection")
+            got += more
         head, _, body = got.partition(b"\r\n\r\n")
         length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
         parts, have = [body], len(body)
