@@ -11,16 +11,19 @@ _MEANING = {
     "network": "pods with addresses, DNS and Services",
     "overlay": "a private writable layer over this machine's files",
     "host": "containers as plain processes of yours",
+    "users": "containers of real images with users besides root",
+    "limits": "limits on memory and cpu",
+    "outbound": "a network outside of the cluster",
 }
 
 
 @click.command("doctor")
 def command() -> None:
     """What this machine offers, by really trying, and what to do about the rest. Exit code 1 when there is no sandbox."""
-    from lifepod.runtime.levels import available_levels, best_level
+    from lifepod.runtime.levels import available_levels, best_level, offers
 
     findings = available_levels()
-    for finding in findings:
+    for finding in (*findings, *offers()):
         click.echo(
             f"{'yes' if finding.works else 'no '}  {finding.name:<8}  {_MEANING.get(finding.name, '')}{'' if finding.works else f': {finding.problem}'}"
         )

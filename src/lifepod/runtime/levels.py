@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lifepod.runtime.sandbox.bubblewrap import NoBubblewrap, find_bubblewrap
+from lifepod.runtime.sandbox.cgroups import find_cgroups
+from lifepod.runtime.sandbox.user_namespace import granted_ranges
 
 _SECONDS = 10
 _NAMESPACE_ADVICE = (
@@ -44,6 +46,26 @@ def best_level(findings: tuple[LevelFinding, ...]) -> str | None:
     """`sandbox` when all that it needs works, else None: level `host` is never chosen unasked."""
     needed = {"sandbox", "network", "overlay"}
     return "sandbox" if needed <= {finding.name for finding in findings if finding.works} else None
+
+
+def offers() -> tuple[LevelFinding, ...]:
+    """What the sandbox can give beyond running containers: findings for `users`, `limits` and `outbound`."""
+    if sys.platform != "linux":
+        return ()
+    users = LevelFinding("users", True)
+    if os.getuid() != 0 and granted_ranges(os.getuid()) is None:
+        text = "/etc/subuid and /etc/subgid grant you no range, or newuidmap is missing"
+        name = "$(id -un)"
+        advice = f"install uidmap (Debian) or shadow-utils, then `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}`"
+        users = LevelFinding("users", False, text, advice)
+    limits = LevelFinding("limits", True)
+    if find_cgroups() is None:
+        text = "no control group can be made here; limits are not enforced, and the pod is told"
+        limits = LevelFinding(
+            "limits", False, text, "start lifepod by `systemd-run --user --scope -p Delegate=yes lifepod …`"
+        )
+    text = "containers reach their cluster and nothing else"
+    return users, limits, LevelFinding("outbound", False, text, "set `hostNetwork: true` in pods that need it")
 
 
 def overlays_work() -> bool:

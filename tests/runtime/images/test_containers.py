@@ -26,7 +26,7 @@ from lifepod.runtime.base import (
 )
 from lifepod.runtime.images.pod_images import PodImages
 from lifepod.runtime.sandbox.cgroups import find_cgroups
-from lifepod.runtime.sandbox.user_namespace import _granted_ranges
+from lifepod.runtime.sandbox.user_namespace import granted_ranges
 
 from .conftest import Entry, Image, Registry, busybox_layer, folder, image, layer, link
 
@@ -304,7 +304,7 @@ def test_a_registry_that_cannot_be_reached_names_both_ways_out(play: Play) -> No
     play(story)
 
 
-_RANGES = os.getuid() == 0 or _granted_ranges(os.getuid()) is not None
+_RANGES = os.getuid() == 0 or granted_ranges(os.getuid()) is not None
 
 
 @pytest.mark.skipif(not _RANGES, reason="needs ranges in /etc/subuid")

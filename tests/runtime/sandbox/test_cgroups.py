@@ -42,7 +42,7 @@ def test_version_2_moves_lifepod_aside_to_turn_controllers_on(tmp_path: Path) ->
     (own / "cgroup.controllers").write_text("cpu memory pids\n")
     (own / "cgroup.procs").write_text("77\n")
     (own / "cgroup.subtree_control").write_text("")
-    found = find_cgroups(machine(tmp_path, "0::/scope\n", "u|cgroup2 x rw"), only_process=77)
+    found = find_cgroups(machine(tmp_path, "0::/scope\n", "u|cgroup2 x rw"), movable=(77, 76))
     assert (own / "lifepod-main/cgroup.procs").read_text() == "77"
     assert found is not None
     group = found.group("abc", LIMITS)

@@ -63,8 +63,11 @@ class Cgroups:
                 return (("cpu.cfs_period_us", str(_PERIOD)), ("cpu.cfs_quota_us", str(quota)))
 
 
-def find_cgroups(process: str = "/proc/self", only_process: int | None = None) -> Cgroups | None:
-    """What this machine offers; None when no limit on memory can be set. `process` is where the own facts are read."""
+def find_cgroups(process: str = "/proc/self", movable: tuple[int, ...] = ()) -> Cgroups | None:
+    """What this machine offers; None when no limit on memory can be set. `process` is where the own facts are read.
+
+    Call it before any other process is started, see `_enabled`. `movable` are lifepod and whoever started it.
+    """
     own, mounts = _own_groups(f"{process}/cgroup"), _mounts(f"{process}/mountinfo")
     parents: dict[str, str] = {}
     for controller in ("memory", "cpu"):
@@ -79,22 +82,24 @@ def find_cgroups(process: str = "/proc/self", only_process: int | None = None) -
     if unified is None or "" not in own:
         return None
     folder = os.path.join(unified, own[""].strip("/")).rstrip("/")
-    enabled = _enabled(folder, os.getpid() if only_process is None else only_process)
+    enabled = _enabled(folder, movable or (os.getpid(), os.getppid()))
     return Cgroups(2, dict.fromkeys(enabled, folder)) if "memory" in enabled else None
 
 
-def _enabled(folder: str, own_pid: int) -> set[str]:
+def _enabled(folder: str, movable: tuple[int, ...]) -> set[str]:
     """The controllers that groups below the folder can have; turned on where that is allowed.
 
-    The kernel wants no process beside groups with controllers: when lifepod is alone there, it moves into a group of its own.
+    The kernel wants no process beside groups with controllers: when nobody else is there, lifepod moves into a group of its own.
     """
     wanted = {"memory", "cpu"}
     if not _can_make(folder) or not wanted & set(_read(f"{folder}/cgroup.controllers").split()):
         return set()
-    if _read(f"{folder}/cgroup.procs").split() == [str(own_pid)]:
+    present = _read(f"{folder}/cgroup.procs").split()
+    if present and set(present) <= {str(pid) for pid in movable}:
         with contextlib.suppress(OSError):
             os.makedirs(f"{folder}/lifepod-main", exist_ok=True)
-            _write(f"{folder}/lifepod-main/cgroup.procs", str(own_pid))
+            for pid in present:
+                _write(f"{folder}/lifepod-main/cgroup.procs", pid)
     with contextlib.suppress(OSError):
         _write(f"{folder}/cgroup.subtree_control", "+memory +cpu")
     return wanted & set(_read(f"{folder}/cgroup.subtree_control").replace("+", "").split())

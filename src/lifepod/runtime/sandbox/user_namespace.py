@@ -28,7 +28,7 @@ def become_node() -> None:
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
         return
-    ranges = _granted_ranges(uid)
+    ranges = granted_ranges(uid)
     if ranges is None:
         _unshare()
     else:
@@ -58,7 +58,7 @@ def _container_map(name: str) -> str:
     return ""
 
 
-def _granted_ranges(uid: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def granted_ranges(uid: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """(first, count) of users and of groups that the machine grants this user."""
     if not all(_program(name) for name in ("newuidmap", "newgidmap")):
         return None
