@@ -58,6 +58,8 @@ class Heartbeat(NamedTuple):
 
     said: tuple[str, str]
     seen_at: datetime
+    well: str = ""
+    """The revision of the node at which nothing was left to do: a heartbeat alone changes nothing then."""
 
 
 def _keys(change: Change) -> Iterable[Key]:
@@ -79,6 +81,9 @@ def reconcile(look: Look) -> Outcome:
         return NOTHING
     heartbeat = _heartbeat(look, node)
     silent_at = heartbeat.seen_at + GRACE
+    revision = node["metadata"].get("resourceVersion") or ""
+    if revision and heartbeat.well == revision and look.now < silent_at:
+        return Outcome(wake_at=silent_at, memory=heartbeat)
     stages: list[Stage] = []
     if look.now >= silent_at:
         status = _unknown_status(node, look.now)
@@ -98,6 +103,8 @@ def reconcile(look: Look) -> Outcome:
         doubted = tuple(wish for pod in look.view.on_node(name) if (wish := _not_ready(pod, look.now)) is not None)
         if doubted:
             stages.append(doubted)
+    is_well = not stages and ready is not None and ready.get("status") == "True"
+    heartbeat = heartbeat._replace(well=revision if is_well else "")
     return Outcome(tuple(stages), wake_at=silent_at if look.now < silent_at else None, memory=heartbeat)
 
 
@@ -111,7 +118,7 @@ def _heartbeat(look: Look, node: JsonObject) -> Heartbeat:
     if before is None:
         return Heartbeat((renewed, beat), look.now)
     moved = renewed != before.said[0] or (beat and beat != before.said[1])
-    return Heartbeat((renewed, beat or before.said[1]), look.now) if moved else before
+    return Heartbeat((renewed, beat or before.said[1]), look.now, before.well) if moved else before
 
 
 def _unknown_status(node: JsonObject, now: datetime) -> JsonObject | None:

@@ -101,11 +101,14 @@ class VirtualLoop:
 
     def settle(self) -> datetime | None:
         """Do what is due at this moment; when the next timer is due."""
+        with _collecting_seldom():
+            return self._turn()
+
+    def _turn(self) -> datetime | None:
         self._turns += 1
         if self._turns % _TURNS_BETWEEN_COLLECTIONS == 0:
             gc.collect(1)
-        with _collecting_seldom():
-            return self.cluster.turn(self.clock.now())
+        return self.cluster.turn(self.clock.now())
 
     def step(self) -> datetime | None:
         """Do what is due now, then go to the next timer and do that; returns the new time, None when no timer is left."""
@@ -118,11 +121,13 @@ class VirtualLoop:
 
     def advance(self, delta: timedelta) -> None:
         """Let exactly `delta` pass."""
-        end = self.clock.now() + delta
-        while (due := self.settle()) is not None and due <= end:
-            self.clock.set(max(due, self.clock.now()))
-        self.clock.set(end)
-        self.settle()
+        clock = self.clock
+        end = clock.now() + delta
+        with _collecting_seldom():
+            while (due := self._turn()) is not None and due <= end:
+                clock.set(max(due, clock.now()))
+            clock.set(end)
+            self._turn()
 
     def run_until(self, predicate: Callable[[], bool], limit: timedelta) -> bool:
         """Let time pass until `predicate` holds, asked after each moment at which something was due; False after `limit`."""
