@@ -57,6 +57,12 @@ def test_run_until_stops_at_the_first_moment_at_which_it_holds(kube: lifepod.Kub
     assert not kube.run_until(lambda: False, timeout="5s")
 
 
+def test_run_until_in_auto_ends_at_the_horizon(kube: lifepod.Kube) -> None:
+    kube.clock.rules.horizon = timedelta(minutes=1)
+    assert not kube.run_until(lambda: False, timeout="48h")
+    assert kube.clock.now() == datetime(2025, 1, 1, 0, 1, tzinfo=UTC)
+
+
 def test_step_goes_from_one_thing_that_happens_to_the_next(kube: lifepod.Kube) -> None:
     kube.apply(pod("web", "sleep", "600"))
     moments = []

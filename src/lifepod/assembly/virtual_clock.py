@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 import time
 from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from lifepod.assembly.simulated import SimulatedCluster
 from lifepod.simulation.clock_modes import AUTO, MANUAL, AutoRules, Verdict, length_of_time, mode_named
 
 LengthOfTime: TypeAlias = str | float | timedelta
+_log = logging.getLogger("lifepod")
 DELIVERY_SECONDS = 0.25
 """How long a jump waits for watchers to take what happened before it. One that is stuck is waited for once only."""
 _GLANCE_SECONDS = 0.0002
@@ -140,8 +142,11 @@ class TurnedClock:
         return True
 
     def _until_gently(self, predicate: Callable[[], object], end: datetime) -> bool:
-        """As the clock in mode `auto` goes by itself, on this thread."""
+        """As the clock in mode `auto` goes by itself, on this thread; not beyond its horizon."""
         with self._lock:
+            now = self._sim.clock.now()
+            end = min(end, now + self.rules.horizon)
+            self.rules.touched(now)
             self.rules.waiting_begins(self._wall())
         try:
             while not predicate():
@@ -237,18 +242,27 @@ class TurnedClock:
             self._handle = None
         if self._loop is None or self._mode == MANUAL:
             return
-        delay: float | None = None
+        try:
+            delay = self._moved_by_itself()
+        except Exception:  # noqa: BLE001 - the outermost edge: a part that fails must not take the server down
+            _log.exception("time stands still from here: a part of the cluster failed; this is a bug of lifepod")
+            self._mode = MANUAL
+            return
+        if delay is not None and self._loop is not None:
+            self._handle = self._loop.call_later(delay, self.look)
+
+    def _moved_by_itself(self) -> float | None:
+        """Move as far as is right at this moment; after how many seconds to look again."""
         with self._lock:
             if self._mode == AUTO and not self._movers:
                 verdict = self._jump_if_allowed()
-                delay = 0.0 if verdict.jump else verdict.again_in
-            elif self._mode.name == "real":
-                self.sync()
-                due = self._due()
-                if due is not None:
-                    delay = max((due - self._sim.clock.now()).total_seconds() / self._mode.factor, 0.0)
-        if delay is not None and self._loop is not None:
-            self._handle = self._loop.call_later(delay, self.look)
+                return 0.0 if verdict.jump else verdict.again_in
+            if self._mode.name != "real":
+                return None
+            self.sync()
+            due = self._due()
+            left = None if due is None else (due - self._sim.clock.now()).total_seconds()
+            return None if left is None else max(left / self._mode.factor, 0.0)
 
     def _jump_if_allowed(self, end: datetime | None = None) -> Verdict:
         due, now = self._due(), self._sim.clock.now()
