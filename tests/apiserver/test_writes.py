@@ -656,6 +656,14 @@ def test_writes_from_outside_are_refused_while_nothing_can_be_kept(api):
     assert api.list(api.kinds.of("pods"))["items"] == []
 
 
+def test_a_grace_period_beyond_the_calendar_is_cut(api):
+    pods = api.kinds.of("pods")
+    spec = {"nodeName": "n", "terminationGracePeriodSeconds": 2**62, "containers": [{"name": "c", "image": "b"}]}
+    api.create(pods, "default", {"metadata": {"name": "long"}, "spec": spec}, OPTIONS)
+    going = api.delete(pods, "default", "long", DeleteOptions(), OPTIONS)
+    assert going["metadata"]["deletionGracePeriodSeconds"] == 10**9
+
+
 def test_a_service_is_of_one_family_and_keeps_its_address(api):
     services = api.kinds.of("services")
     made = api.create(services, "default", {"metadata": {"name": "fam"}, "spec": {"ports": [{"port": 80}]}}, OPTIONS)

@@ -19,6 +19,8 @@ from lifepod.apiserver.status_errors import forbidden, kind_conflict, not_found,
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
 
+LONGEST_GRACE = 10**9
+"""Thirty years: what is longer counts as this, as its end could not be written as a time."""
 PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
@@ -132,7 +134,7 @@ def pod_grace(pod: JsonObject, wanted: int | None) -> int:
     grace: int = wanted if wanted is not None else spec.get("terminationGracePeriodSeconds") or 0
     if not spec.get("nodeName") or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return 0
-    return 1 if grace < 0 else grace
+    return 1 if grace < 0 else min(grace, LONGEST_GRACE)
 
 
 def _next_generation(metadata: JsonObject) -> JsonObject:

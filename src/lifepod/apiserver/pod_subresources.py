@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lifepod.api.field_errors import FieldError, forbidden, invalid
+from lifepod.api.field_errors import FieldError
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
-from lifepod.api.pod_resources import qos_class
 from lifepod.api.pod_writes import prepared_ephemeral_containers, prepared_resize
+from lifepod.api.validation_pod import ephemeral_update_errors, resize_errors
 from lifepod.apiserver.metadata import has_changed_spec, kept_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.status_errors import invalid_object, not_found
@@ -38,7 +38,7 @@ def update_ephemeral_containers(
         pod,
         options,
         prepared_ephemeral_containers,
-        _ephemeral_errors,
+        ephemeral_update_errors,
         "ephemeralcontainers",
     )
 
@@ -47,7 +47,7 @@ def update_resize(
     api: Api, kind: Kind, namespace: str, name: str, pod: JsonObject, options: WriteOptions
 ) -> JsonObject:
     """Change the resources of a pod's containers. Raises 422."""
-    return _update_part(api, kind, namespace, name, pod, options, prepared_resize, _resize_errors, "resize")
+    return _update_part(api, kind, namespace, name, pod, options, prepared_resize, resize_errors, "resize")
 
 
 def _update_part(
@@ -75,79 +75,3 @@ def _update_part(
         new = {**new, "metadata": {**new["metadata"], "generation": generation}}
     new = api.managed(kind, new, old, options, subresource)
     return write(api, kind, new, old, options)
-
-
-def _ephemeral_errors(new: JsonObject, old: JsonObject) -> list[FieldError]:
-    wanted = (new.get("spec") or {}).get("ephemeralContainers") or []
-    held = (old.get("spec") or {}).get("ephemeralContainers") or []
-    errors = []
-    by_name = {container.get("name"): container for container in wanted}
-    for container in held:
-        found = by_name.get(container.get("name"))
-        if found is None:
-            text = f'existing ephemeral containers "{container.get("name")}" may not be removed\n'
-            errors.append(forbidden("spec.ephemeralContainers", text))
-        elif found != container:
-            text = f'existing ephemeral containers "{container.get("name")}" may not be changed\n'
-            errors.append(forbidden("spec.ephemeralContainers", text))
-    others = {
-        c.get("name") for member in ("containers", "initContainers") for c in (new.get("spec") or {}).get(member) or ()
-    }
-    seen: set[str] = set()
-    for index, container in enumerate(wanted):
-        path = f"spec.ephemeralContainers[{index}]"
-        name = container.get("name") or ""
-        if name in others or name in seen:
-            errors.append(FieldError("FieldValueDuplicate", f"{path}.name", name, ""))
-        seen.add(name)
-        if not container.get("image"):
-            errors.append(FieldError("FieldValueRequired", f"{path}.image", "", ""))
-        target = container.get("targetContainerName")
-        if target and target not in others:
-            errors.append(FieldError("FieldValueNotFound", f"{path}.targetContainerName", target, ""))
-        errors += [
-            forbidden(f"{path}.{member}", "cannot be set for an Ephemeral Container")
-            for member in _NOT_EPHEMERAL
-            if container.get(member)
-        ]
-    return errors
-
-
-_NOT_EPHEMERAL = (
-    "ports",
-    "livenessProbe",
-    "readinessProbe",
-    "startupProbe",
-    "lifecycle",
-    "resizePolicy",
-)
-
-
-def _resize_errors(new: JsonObject, old: JsonObject) -> list[FieldError]:
-    """Containers stay the same; only cpu and memory change; the quality of service stays.
-
-    Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: ValidatePodResize
-    """
-    errors: list[FieldError] = []
-    for member in ("containers", "initContainers"):
-        wanted, held = (new["spec"].get(member) or []), (old["spec"].get(member) or [])
-        if [c.get("name") for c in wanted] != [c.get("name") for c in held]:
-            text = "only cpu and memory resources are mutable"
-            return [forbidden("spec", text)]
-        for index, (container, before) in enumerate(zip(wanted, held, strict=True)):
-            if _fixed_resources(container) != _fixed_resources(before):
-                path = f"spec.{member}[{index}].resources"
-                errors.append(forbidden(path, "only cpu and memory resources are mutable"))
-    if not errors and qos_class(new["spec"]) != qos_class(old["spec"]):
-        errors.append(
-            invalid("metadata", qos_class(new["spec"]), "Pod QOS Class may not change as a result of resizing")
-        )
-    return errors
-
-
-def _fixed_resources(container: JsonObject) -> JsonObject:
-    resources = container.get("resources") or {}
-    return {
-        part: {name: amount for name, amount in (resources.get(part) or {}).items() if name not in ("cpu", "memory")}
-        for part in ("requests", "limits")
-    }

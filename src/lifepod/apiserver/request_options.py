@@ -13,15 +13,15 @@ from typing import Final, Literal, cast
 from lifepod.api.field_errors import FieldError, forbidden, invalid, required
 from lifepod.api.objects import JsonObject, JsonValue
 from lifepod.apiserver.auth import User
+from lifepod.apiserver.delete_options import delete_options_of
 from lifepod.apiserver.exchange import Request
 from lifepod.apiserver.http_errors import bad_request
-from lifepod.apiserver.options import DeleteOptions, FieldValidation, ListOptions, Propagation, WriteOptions
+from lifepod.apiserver.options import DeleteOptions, FieldValidation, ListOptions, WriteOptions
 from lifepod.apiserver.routes import ResourcePath
 from lifepod.apiserver.status_errors import invalid_options
 
 OptionsKind = Literal["CreateOptions", "UpdateOptions", "PatchOptions", "DeleteOptions"]
 _VALIDATIONS: Final = ("", "Ignore", "Strict", "Warn")
-_POLICIES: Final = ("Foreground", "Background", "Orphan")
 _MAX_MANAGER: Final = 128
 
 
@@ -116,25 +116,7 @@ def timeout_seconds(request: Request) -> float:
 def delete_options(request: Request, body: JsonObject | None) -> tuple[DeleteOptions, list[str]]:
     """How to delete, and the `dryRun` values: from the body when there is one, else from the query. Raises ApiError 422."""
     found = body if body else _query_options(request)
-    policy = found.get("propagationPolicy")
-    if policy is None and found.get("orphanDependents") is not None:
-        policy = "Orphan" if found["orphanDependents"] else "Background"
-    dry_run = found.get("dryRun") or []
-    errors = _dry_run_errors(dry_run)
-    if policy is not None and policy not in _POLICIES:
-        errors.append(_not_one_of("propagationPolicy", policy, (*_POLICIES, "nil")))
-    if errors:
-        raise invalid_options("DeleteOptions", errors)
-    conditions = found.get("preconditions") or {}
-    return (
-        DeleteOptions(
-            found.get("gracePeriodSeconds"),
-            cast("Propagation | None", policy),
-            conditions.get("uid"),
-            conditions.get("resourceVersion"),
-        ),
-        dry_run,
-    )
+    return delete_options_of(found), found.get("dryRun") or []
 
 
 def _query_options(request: Request) -> JsonObject:
