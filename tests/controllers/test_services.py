@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifepod.controllers.endpoint_slice import ENDPOINT_SLICE
+from lifepod.controllers.endpoint_slice_mirroring import ENDPOINT_SLICE_MIRRORING
 from lifepod.controllers.endpoints import ENDPOINTS
 
 SLICES = "endpointslices.discovery.k8s.io"
@@ -146,3 +147,57 @@ def test_a_change_of_nothing_shown_is_no_reason_to_write(cluster, make_pod):
     cluster.change(pod, metadata={**pod["metadata"], "annotations": {"x": "y"}})
     cluster.settle()
     assert len(cluster.log) == before
+
+
+def own_endpoints(**more):
+    addresses = [{"ip": "1.2.3.4", "hostname": "h"}, {"ip": "fd00::1"}]
+    subset = {"addresses": addresses, "notReadyAddresses": [{"ip": "1.2.3.5"}], "ports": [{"port": 5432}]}
+    metadata = {"name": "s", **more}
+    return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": [subset]}
+
+
+def test_endpoints_of_the_users_own_are_mirrored(cluster):
+    made = cluster.add(service(selector=None))
+    endpoints = cluster.add(own_endpoints())
+    cluster.drive(ENDPOINT_SLICE_MIRRORING, ENDPOINT_SLICE)
+    four, six = sorted(cluster.list(SLICES), key=lambda s: s["addressType"])
+    assert four["endpoints"] == [
+        {"addresses": ["1.2.3.4"], "conditions": {"ready": True}, "hostname": "h"},
+        {"addresses": ["1.2.3.5"], "conditions": {"ready": False}},
+    ]
+    assert four["ports"] == [{"name": "", "port": 5432, "protocol": "TCP"}]
+    assert [e["addresses"] for e in six["endpoints"]] == [["fd00::1"]]
+    assert four["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] == (
+        "endpointslicemirroring-controller.k8s.io"
+    )
+    cluster.change(endpoints, subsets=[{"addresses": [{"ip": "9.9.9.9"}], "ports": [{"port": 1}]}])
+    cluster.settle()
+    (left,) = cluster.list(SLICES)
+    assert (left["metadata"]["name"], left["endpoints"][0]["addresses"]) == (four["metadata"]["name"], ["9.9.9.9"])
+    cluster.delete(left)
+    cluster.settle()
+    assert len(cluster.list(SLICES)) == 1
+    cluster.delete(made)
+    cluster.settle()
+    assert cluster.list(SLICES) == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+        {"annotations": {"control-plane.alpha.kubernetes.io/leader": "{}"}},
+    ],
+)
+def test_endpoints_that_are_no_backends_are_not_mirrored(cluster, more):
+    cluster.add(service(selector=None))
+    cluster.add(own_endpoints(**more))
+    cluster.drive(ENDPOINT_SLICE_MIRRORING)
+    assert cluster.list(SLICES) == []
+
+
+def test_endpoints_of_a_service_with_a_selector_are_not_mirrored(cluster):
+    cluster.add(service())
+    cluster.add(own_endpoints())
+    cluster.drive(ENDPOINT_SLICE_MIRRORING)
+    assert cluster.list(SLICES) == []

@@ -13,6 +13,7 @@ from lifepod.controllers.daemon_set import DAEMON_SET
 from lifepod.controllers.deployment import DEPLOYMENT
 from lifepod.controllers.disruption import DISRUPTION
 from lifepod.controllers.endpoint_slice import ENDPOINT_SLICE
+from lifepod.controllers.endpoint_slice_mirroring import ENDPOINT_SLICE_MIRRORING
 from lifepod.controllers.endpoints import ENDPOINTS
 from lifepod.controllers.ephemeral_claims import EPHEMERAL_CLAIMS
 from lifepod.controllers.job import JOB
@@ -49,6 +50,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     OWNER_GC,
     ENDPOINTS,
     ENDPOINT_SLICE,
+    ENDPOINT_SLICE_MIRRORING,
     JOB,
     REPLICA_SET,
     DEPLOYMENT,
