@@ -33,7 +33,7 @@ PACKAGE = ROOT / "src" / "lifepod" / "lifecycle"
 FIRST = "tests/lifecycle"
 THEN = ("tests/lifecycle/test_properties.py", "tests/node/test_recording.py", "tests/conformance/test_virtual_cases.py")
 """The quick tests kill most; these see only what is left."""
-SECONDS = 40
+SECONDS = 120
 
 _COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -186,9 +186,16 @@ def judged(mutant: Mutant) -> tuple[Mutant, bool]:
 
 def passes(mutant: Mutant, code: CodeType, tests: Sequence[str]) -> bool:
     """Run tests in a child that imports the mutant; True when all of them pass in time."""
-    child = os.fork()
-    if child == 0:
-        _run_tests(mutant, code, tests)
+    # What one mutant failed on must not be tried first on the next one: each has a memory of its own.
+    with tempfile.TemporaryDirectory(prefix="mutant-") as memory:
+        child = os.fork()
+        if child == 0:
+            os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = memory
+            _run_tests(mutant, code, tests)
+        return _ended_well(child)
+
+
+def _ended_well(child: int) -> bool:
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -210,8 +217,6 @@ def _run_tests(mutant: Mutant, code: CodeType, tests: Sequence[str]) -> None:
         sys.path.insert(0, str(ROOT / "src"))
         name = ".".join(mutant.file.relative_to(ROOT / "src").with_suffix("").parts)
         sys.meta_path.insert(0, _Finder(name, mutant.file, code))
-        # What one mutant failed on must not be tried first on the next one.
-        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.mkdtemp(prefix="mutant-")
         # Before pytest puts its own way of importing first.
         importlib.import_module(name)
         import pytest
@@ -233,6 +238,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     everything = [mutant for file in sorted(PACKAGE.glob("*.py")) for mutant in mutants_of(file)]
     drawn = random.Random(options.seed).sample(everything, min(options.count, len(everything)))
+    first = everything[0]
+    unchanged = compile(first.file.read_text(), str(first.file), "exec")
+    if not all(passes(first, unchanged, tests) for tests in ([FIRST, f"--ignore={THEN[0]}"], THEN)):
+        print("the tests fail without any change: nothing can be said about mutants")
+        return 2
     began, survivors = time.monotonic(), []
     with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
         for number, (mutant, alive) in enumerate(pool.imap_unordered(judged, drawn), 1):
