@@ -12,7 +12,7 @@ from lifepod.assembly.simulated import SimulatedCluster
 
 PODS = int(os.environ.get("LIFEPOD_SOAK_PODS", "200"))
 DAY = f"""
-cluster nodes=5 seed=11
+cluster nodes={max(5, PODS // 40)} seed=11
 image worker run=2h exit=1 then run=forever term-exit=0
 deployment web replicas={PODS // 2}
   container app image=worker
