@@ -102,7 +102,9 @@ FIELDS: dict[str, dict[str, Support]] = {
         "runAsGroup": Support("partly", "as runAsUser"),
         **_all("runAsNonRoot"),
         "allowPrivilegeEscalation": Support("partly", "always false: no_new_privs is set"),
-        "capabilities": Support("partly", "sandbox only, in the container's own namespaces; a user other than root has none"),
+        "capabilities": Support(
+            "partly", "sandbox only, in the container's own namespaces; a user other than root has none"
+        ),
         "privileged": Support("warned", "privileged in the container's own namespaces, never on this machine"),
         "readOnlyRootFilesystem": Support("partly", _SANDBOX_ONLY),
         "appArmorProfile": Support("warned", "no AppArmor"),
