@@ -231,7 +231,7 @@ def main() -> None:
     asyncio.run(time_pods(up, up.client(), options.pods, options.burst))
     up.end()
     if options.settled:
-        up = Up("--runtime", "sim")
+        up = Up("--runtime", "sim", "--nodes", str(options.settled // 100 + 1))  # a node takes 110 pods
         asyncio.run(time_settled(up, up.client(), options.settled))
         up.end()
 
