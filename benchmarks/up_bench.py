@@ -1,9 +1,8 @@
 """What a person waits for: `lifepod version`, `lifepod up`, a pod's way to Running, many pods at once, and what idling costs.
 
-    python benchmarks/up_bench.py [--pods 20] [--burst 30] [--settled 0]
+    python benchmarks/up_bench.py [--pods 20] [--burst 30]
 
 Times are what a client sees: a watcher on the real HTTPS API, one HTTP connection a request. Bytecode is compiled first.
-`--settled N` also puts N pods that never end on a simulated cluster and measures what they cost at rest.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import argparse
 import asyncio
 import compileall
 import contextlib
-import json
 import os
 import resource
 import signal
@@ -183,30 +181,10 @@ async def time_pods(up: Up, client: Client, pods: int, burst: int) -> None:
     watcher.close()
 
 
-async def time_settled(up: Up, client: Client, count: int) -> None:
-    for n in range(count):
-        await client.request("POST", PODS, pod(f"s{n}", "sleep 100000"))
-    while True:
-        found = json.dumps(await client.request("GET", PODS))
-        if found.count('"phase": "Running"') == count:
-            break
-        await asyncio.sleep(0.5)
-    await asyncio.sleep(5)
-    before = up.cpu_seconds()
-    await asyncio.sleep(20)
-    say(
-        f"{count} settled pods (runtime sim), CPU",
-        f"{(up.cpu_seconds() - before) / 20 * 100:.2f} % of a core",
-        "goal: none",
-    )
-    say(f"{count} settled pods (runtime sim), PSS", f"{up.pss_kilobytes() / 1024:.0f} MB")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pods", type=int, default=20)
     parser.add_argument("--burst", type=int, default=30)
-    parser.add_argument("--settled", type=int, default=0)
     parser.add_argument("--runtime", default="sandbox")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -230,10 +208,6 @@ def main() -> None:
     say("idle CPU", f"{(up.cpu_seconds() - before) * 10:.2f} % of a core")
     asyncio.run(time_pods(up, up.client(), options.pods, options.burst))
     up.end()
-    if options.settled:
-        up = Up("--runtime", "sim", "--nodes", str(options.settled // 100 + 1))  # a node takes 110 pods
-        asyncio.run(time_settled(up, up.client(), options.settled))
-        up.end()
 
 
 if __name__ == "__main__":
