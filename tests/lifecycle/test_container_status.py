@@ -9,9 +9,10 @@ import pytest
 
 from lifepod.lifecycle.container_status import StatusInput, container_statuses, cut
 from lifepod.lifecycle.init_containers import init_actions
+from lifepod.lifecycle.memory import Reason
 from lifepod.lifecycle.pod_actions import pod_actions, sandbox_need
-from lifepod.lifecycle.pod_spec import field_path, pod_from_json, spec_from_json
-from lifepod.lifecycle.version import profile_of
+from lifepod.lifecycle.pod_spec import container_named, field_path, pod_from_json, spec_from_json
+from lifepod.lifecycle.version import Profile, profile_of
 from lifepod.lifecycle.vocabulary import (
     ContainerReport,
     GrpcHandler,
@@ -34,19 +35,25 @@ def report(name: str, state: Any, attempt: int = 0, code: int | None = None) -> 
 
 
 def statuses(
-    spec: dict[str, Any], *seen: ContainerReport, old: dict[str, Any] | None = None, deleting: bool = False
+    spec: dict[str, Any],
+    *seen: ContainerReport,
+    old: dict[str, Any] | None = None,
+    deleting: bool = False,
+    reasons: tuple[Reason, ...] = (),
+    profile: Profile = P,
+    member: str = "containerStatuses",
 ) -> Any:
     given = StatusInput(
         spec_from_json(spec),
         RuntimeReport((BOX,), seen),
         old or {},
-        (),
+        reasons,
         deleting,
         "sim",
-        P,
+        profile,
         lambda c, container_id: (True, True),
     )
-    return container_statuses(given)["containerStatuses"][0]
+    return container_statuses(given)[member][0]
 
 
 ONE = {"containers": [{"name": "c", "image": "i"}]}
@@ -158,6 +165,58 @@ def test_a_lost_sandbox_is_made_anew_only_for_what_still_has_to_run(policy: str,
     assert (made.kill_pod, made.create_sandbox) == (True, creates)
 
 
+@pytest.mark.parametrize(
+    ("reason", "message", "shown"),
+    [("R", "m", {"reason": "R", "message": "m"}), ("R", "", {"reason": "R"}), ("", "m", {"message": "m"})],
+)
+def test_a_failed_start_shows_what_is_known_of_it(reason: str, message: str, shown: dict[str, str]) -> None:
+    """lifecycle.md §2.1.5."""
+    made = statuses(ONE, reasons=(Reason("other", "X", "x"), Reason("c", reason, message)))
+    assert made["state"] == {"waiting": shown}
+
+
+WITH_INIT = {"initContainers": [{"name": "i", "restartPolicy": None}], "restartPolicy": "Always", **ONE}
+WITH_SIDECAR = {"initContainers": [{"name": "i", "restartPolicy": "Always"}], "restartPolicy": "Never", **ONE}
+RULES = Profile("1.35", container_restart_rules=True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "seen", "deleting", "profile", "shown"),
+    [
+        (WITH_INIT, report("i", "exited", 0, 0), False, P, "terminated"),  # done: it does not start again
+        (WITH_INIT, report("i", "exited", 0, 1), False, P, "waiting"),
+        (WITH_INIT, report("i", "running"), False, P, "running"),
+        (WITH_SIDECAR, report("i", "exited", 0, 0), False, RULES, "waiting"),  # whatever the policy
+        (WITH_SIDECAR, report("i", "exited", 0, 0), True, RULES, "terminated"),
+        (WITH_SIDECAR, report("i", "exited", 0, 1), True, P, "terminated"),
+    ],
+)
+def test_the_reason_of_a_failed_start_is_shown_only_of_what_is_to_start(
+    spec: dict[str, Any], seen: ContainerReport, deleting: bool, profile: Profile, shown: str
+) -> None:
+    reasons = (Reason("i", "CrashLoopBackOff", "m"),)
+    made = statuses(spec, seen, reasons=reasons, deleting=deleting, profile=profile, member="initContainerStatuses")
+    assert set(made["state"]) == {shown}
+
+
+def test_a_container_that_has_not_started_shows_its_mounts_too() -> None:
+    spec = {"containers": [{"name": "c", "image": "i", "volumeMounts": [{"name": "w", "mountPath": "/w"}]}]}
+    assert statuses(spec)["volumeMounts"] == [{"name": "w", "mountPath": "/w"}]
+    assert "volumeMounts" not in statuses(ONE)
+
+
+def test_a_handler_of_no_known_kind_is_no_probe() -> None:
+    spec = spec_from_json({"containers": [{"name": "c", "livenessProbe": {"periodSeconds": 3}}]})
+    assert spec.containers[0].liveness_probe is None
+
+
+def test_containers_are_found_in_all_three_lists() -> None:
+    spec = spec_from_json({**INITS, "ephemeralContainers": [{"name": "e"}]})
+    kinds = {name: found.kind for name in "acse" if (found := container_named(spec, name)) is not None}
+    assert kinds == {"a": "init", "c": "regular", "s": "sidecar", "e": "ephemeral"}
+    assert container_named(spec, "nobody") is None
+
+
 INITS = {"initContainers": [{"name": "a"}, {"name": "s", "restartPolicy": "Always"}, {"name": "b"}], **ONE}
 
 
@@ -183,3 +242,41 @@ def test_how_far_the_init_containers_have_come(
     """lifecycle.md §4.3."""
     made = init_actions(spec_from_json(INITS), RuntimeReport((BOX,), seen), lambda *_: "", P)
     assert (made.starts, made.initialized) == (starts, initialized)
+
+
+@pytest.mark.parametrize(
+    ("startup", "liveness", "kills", "starts"),
+    [
+        ("failure", "", ["Init container s failed startup probe"], ("s",)),
+        ("", "failure", [], ()),  # still starting up: liveness does not count, and what follows waits
+        ("success", "failure", ["Init container s failed liveness probe"], ("s", "b")),
+        ("success", "success", [], ("b",)),
+    ],
+)
+def test_a_sidecar_that_fails_a_probe_is_stopped_and_started_again(
+    startup: str, liveness: str, kills: list[str], starts: tuple[str, ...]
+) -> None:
+    probe = {"exec": {"command": ["x"]}}
+    sidecar = {"name": "s", "restartPolicy": "Always", "startupProbe": probe, "livenessProbe": probe}
+    spec = spec_from_json({"initContainers": [sidecar, {"name": "b"}], **ONE})
+    results = {"startup": startup, "liveness": liveness}
+    made = init_actions(spec, RuntimeReport((BOX,), (report("s", "running"),)), lambda c, kind, i: results[kind], P)
+    assert ([k.message for k in made.kills], made.starts) == (kills, starts)
+
+
+def test_an_init_container_that_failed_for_good_stops_the_pod() -> None:
+    seen = RuntimeReport((BOX,), (report("a", "exited", 0, 1),))
+    made = pod_actions(spec_from_json({**INITS, "restartPolicy": "Never"}), seen, lambda *_: "", False, P)
+    assert (made.kill_pod, made.starts) == (True, ())
+
+
+def test_a_container_in_an_unknown_state_is_stopped_before_it_starts_again() -> None:
+    made = pod_actions(spec_from_json(ONE), RuntimeReport((BOX,), (report("c", "unknown"),)), lambda *_: "", False, P)
+    assert [k.message for k in made.kills] == ['Container is in "unknown" state, try killing it before restart']
+    assert made.starts == ("c",)
+
+
+@pytest.mark.parametrize("deleting", [True, False])
+def test_nothing_starts_in_a_pod_that_is_deleted(deleting: bool) -> None:
+    made = pod_actions(spec_from_json(ONE), RuntimeReport((BOX,)), lambda *_: "", deleting, P)
+    assert made.starts == (() if deleting else ("c",))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lifepod.lifecycle.environment import ConfigError, Lookups, environment_of, expanded, expanded_all
+from lifepod.lifecycle.environment import ConfigError, Lookups, environment_of, expanded, expanded_all, map_text
 from lifepod.lifecycle.pod_files import NodeNames, hostname_of, hosts_file, resolv_conf
 from lifepod.lifecycle.volumes import MountError, VolumeFile, is_made_of_files, volume_files
 
@@ -331,3 +331,45 @@ def test_all_variables_of_a_service(ports: list[dict[str, Any]], expected: dict[
     web = {"metadata": {"name": "web", "namespace": "ns"}, "spec": {"clusterIP": "10.96.0.1", "ports": ports}}
     made = env(lookups=LOOKUPS._replace(services=(web,)))
     assert {name: value for name, value in made.items() if name.startswith("WEB_")} == expected
+
+
+@pytest.mark.parametrize(
+    ("ref", "value"),
+    [
+        ({"resource": "limits.cpu"}, "4"),  # unset: the node's
+        ({"resource": "limits.cpu", "containerName": "c"}, "2"),
+        ({"resource": "limits.memory", "containerName": "i", "divisor": "1Mi"}, "64"),
+        ({"resource": "limits.cpu", "containerName": "nobody"}, "4"),
+    ],
+)
+def test_a_resource_may_be_that_of_another_container(ref: dict[str, Any], value: str) -> None:
+    both = pod(
+        containers=[{"name": "b"}, {"name": "c", "resources": {"limits": {"cpu": "2"}}}],
+        initContainers=[{"name": "i", "resources": {"limits": {"memory": "64Mi"}}}],
+    )
+    own = {"name": "b", "env": [{"name": "V", "valueFrom": {"resourceFieldRef": ref}}]}
+    assert environment_of(both, own, LOOKUPS) == (("V", value),)
+
+
+def test_a_source_of_no_known_kind_gives_an_empty_value() -> None:
+    assert env({"name": "V", "valueFrom": {"fileKeyRef": {"path": "x"}}})["V"] == ""
+
+
+@pytest.mark.parametrize("resource", ["limits", "cpu", "wishes.cpu"])
+def test_a_resource_that_is_neither_limit_nor_request_is_an_error(resource: str) -> None:
+    container = {"name": "c", "env": [{"name": "V", "valueFrom": {"resourceFieldRef": {"resource": resource}}}]}
+    assert environment_of(pod(), container, LOOKUPS) == ConfigError(f"unsupported container resource : {resource}")
+
+
+def test_labels_in_a_file_keep_what_cannot_be_printed_as_go_would_write_it() -> None:
+    assert map_text({"b": "\u00e4", "a": 'q"\x01\u200b'}) == 'a="q\\"\\x01\\u200b"\nb="\u00e4"'
+
+
+def test_a_projected_source_of_no_known_kind_adds_no_files() -> None:
+    sources = [
+        {"clusterTrustBundle": {"path": "x"}},
+        {"configMap": {"name": "m", "items": [{"key": "a", "path": "f"}]}},
+    ]
+    made = volume_files({"projected": {"sources": sources}}, pod(), LOOKUPS, lambda audience, seconds: "t")
+    assert not isinstance(made, MountError)
+    assert [f.path for f in made] == ["f"]

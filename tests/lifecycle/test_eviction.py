@@ -71,6 +71,8 @@ BURSTABLE = [{"name": "c", "resources": {"requests": {"memory": "1Mi"}}}]
         (pod(tolerations=[{"operator": "Exists"}]), (True, False, False), None),
         (pod(tolerations=[{"operator": "Exists"}]), (False, True, False), "DiskPressure"),
         (pod(priority=2_000_000_000), (True, True, True), None),
+        (pod(priority=1_999_999_999), (False, False, True), "PIDPressure"),
+        (pod(priority=0), (False, False, True), "PIDPressure"),
     ],
 )
 def test_a_node_under_pressure_refuses_what_it_can_do_without(

@@ -105,6 +105,17 @@ def expr(key: str, operator: str, *values: str) -> dict[str, Any]:
         ),
         (pod(tolerations=[{"key": "k", "value": "v", "effect": "NoExecute"}]), [], None),
         (pod(tolerations=[{"operator": "Exists"}]), [], None),
+        *(
+            (
+                pod(tolerations=[{**toleration, "operator": "Exists"}]),
+                [],
+                Refusal(
+                    "TaintToleration",
+                    "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate",
+                ),
+            )
+            for toleration in ({"key": "k", "effect": "NoSchedule"}, {"key": "s"})
+        ),
     ],
 )
 def test_the_node_refuses_what_it_cannot_hold(

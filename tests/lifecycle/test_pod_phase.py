@@ -89,6 +89,7 @@ def test_phase_follows_restart_policy(policy: str, regular: list[Status], expect
         ("Never", [("sidecar", exited(137))], [exited(0)], True, "Succeeded"),  # its end never counts
         ("Always", [("sidecar", waiting())], [running()], True, "Pending"),
         ("Always", [("sidecar", waiting(1))], [running()], True, "Running"),
+        ("Always", [("sidecar", {"state": {}})], [running()], True, "Pending"),  # none of the three states
     ],
 )
 def test_phase_with_init_containers(
@@ -114,6 +115,14 @@ def test_with_restart_rules_a_stopped_container_that_restarts_keeps_the_pod_runn
     assert phase("Never", [exited(1)], profile=GATED) == "Failed"
     assert phase("Never", [waiting()], [("init", exited(1))], profile=GATED) == "Failed"
     assert phase("Always", [waiting()], [("init", exited(1))], profile=GATED) == "Pending"
+
+
+def test_a_sidecar_without_a_status_keeps_the_pod_from_running() -> None:
+    spec = spec_from_json({"containers": [{"name": "c"}], "initContainers": [{"name": "s", "restartPolicy": "Always"}]})
+    statuses = {"containerStatuses": [{"name": "c", **running()}], "initContainerStatuses": []}
+    assert phase_from_statuses(spec, statuses, True, False, P134) == "Pending"
+    told = {**statuses, "initContainerStatuses": [{"name": "s", **running()}]}
+    assert phase_from_statuses(spec, told, True, False, P134) == "Running"
 
 
 @pytest.mark.parametrize(
