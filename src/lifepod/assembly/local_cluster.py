@@ -50,7 +50,7 @@ _NETWORKED = frozenset(("services", "endpointslices.discovery.k8s.io"))
 
 
 class LocalOptions(NamedTuple):
-    """What a cluster of this process is made of. `runtime` is `sandbox` or `host`; `work` a folder of its own.
+    """What a cluster of this process is made of. `runtime` is `sandbox`, `host` or `sim`; `work` a folder of its own.
 
     `images` is `auto` (real ones, in the sandbox) or `host` (this machine's files stand in for every image).
     """
@@ -81,6 +81,7 @@ class LocalCluster:
         """How many pods had outlived the last lifepod."""
         self._ids = RandomIds()
         self._shared = SharedRuntime()
+        self._scripted: dict[str, NodeStreams] = {}
         self._work = options.work or Path(tempfile.mkdtemp(prefix="lifepod-"))
         self._volumes = (options.data or self._work).absolute() / "volumes"
         self._driver: RealDriver | None = None
@@ -104,9 +105,7 @@ class LocalCluster:
             self.kept = self._data.attach(store)
         durable = self._data.durable if self._data else lambda revision: None
         pages = (DecisionPages(self.decisions),)
-        around = Around(
-            self.clock.now, self._ids, self._shared.streams_for, self._wake, durable=durable, extra_paths=pages
-        )
+        around = Around(self.clock.now, self._ids, self.streams_for, self._wake, durable=durable, extra_paths=pages)
         self.plane = control_plane(around, credentials, store)
         if self._data is not None:
             self._data.serve(self.plane.api)
@@ -138,6 +137,11 @@ class LocalCluster:
             ) from exc
 
     async def _start_nodes(self) -> None:
+        if self.options.runtime == "sim":
+            from lifepod.assembly.scripted_nodes import add_scripted_nodes
+
+            self._scripted = add_scripted_nodes(self.cluster, self.options.nodes, self._ids, self.clock.now, self._mint)
+            return
         runtime, address = await self._started_runtime()
         self.adopted = len(runtime.reports())
         self._shared.streams = runtime
@@ -245,7 +249,7 @@ class LocalCluster:
 
     def streams_for(self, node: str) -> NodeStreams | None:
         """The logs, processes and ports of a node's pods."""
-        return self._shared.streams_for(node)
+        return self._scripted.get(node) or self._shared.streams_for(node)
 
     def decisions(self, pod_uid: str) -> tuple[Because, ...]:
         """What the core noted of a pod, newest last."""

@@ -135,6 +135,8 @@ async def _venue(options: RunOptions) -> AsyncIterator[Venue]:
 def _images_note(runtime: str, images: str) -> str:
     if runtime == "sandbox" and images == "auto":
         return "images: real ones, pulled where they are not here yet (mode `auto`); `--images host` needs none"
+    if runtime == "sim":
+        return "images: none; containers follow scripts, no process runs"
     return f"images: none are pulled; containers run this machine's own files{' in a sandbox' if runtime == 'sandbox' else ''} (mode `host`)"
 
 
