@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifepod.controller_manager.scheduler import SchedulerPart
-from lifepod.controllers.scheduler import Chosen, Placements, Unschedulable
+from lifepod.controllers.scheduler import MAX_SHAPES, Chosen, Placements, Unschedulable
 from lifepod.controllers.scheduler_demand import demand_of, requests_of
 
 HELPLESS = (
@@ -275,3 +275,146 @@ def test_a_snapshot_remembers_the_room_that_is_taken(cluster, make_node, make_po
     other = SchedulerPart(cluster)
     other.restore(state)
     assert isinstance(other._placements.choose(demand_of(make_pod("b"))), Unschedulable)
+
+
+def test_news_that_changes_nothing_leaves_the_picture_as_it_is(make_node, make_pod):
+    found = placements(make_node("a", cpu="1"), make_node("b", cpu="1"))
+    demand = demand_of(make_pod(requests={"cpu": "1"}))
+    found.place("u", "a", demand)
+    version = found.version
+    assert found.set_node(make_node("a", cpu="1")) is False
+    found.remove_node("nobody")
+    found.place("u", "a", demand)
+    assert found.remove("nobody") is False
+    assert found.version == version
+    assert found.set_node(make_node("a", cpu="2")) is True
+    assert found.version > version
+
+
+def test_a_pod_told_on_another_node_has_moved_there(make_node, make_pod):
+    found = placements(make_node("a", cpu="1"), make_node("b", cpu="1"))
+    demand = demand_of(make_pod(requests={"cpu": "1"}))
+    found.place("u", "a", demand)
+    found.place("u", "b", demand)
+    assert found.choose(demand) == Chosen("a")
+    assert found.loads["a"].pods == 0
+
+
+def test_pods_of_a_node_that_is_not_there_yet_count_when_it_comes(make_node, make_pod):
+    found = placements(make_node("a", cpu="1"))
+    demand = demand_of(make_pod(requests={"cpu": "1"}))
+    found.place("u1", "b", demand)
+    found.place("u2", "a", demand)
+    found.set_node(make_node("b", cpu="1"))
+    assert isinstance(found.choose(demand), Unschedulable)
+    found.remove("u1")
+    assert found.choose(demand) == Chosen("b")
+
+
+def test_more_shapes_of_pods_than_are_kept_are_each_placed_right(make_node, make_pod):
+    nodes = [make_node(f"n{i}", labels={"number": str(i)}) for i in range(MAX_SHAPES + 4)]
+    found = placements(*nodes)
+    for _ in range(2):
+        for i in range(MAX_SHAPES + 4):
+            assert found.choose(demand_of(make_pod(nodeSelector={"number": str(i)}))) == Chosen(f"n{i}")
+
+
+def test_more_questions_about_neighbours_than_are_kept_are_each_answered_right(make_node, make_pod):
+    names = [f"n{i}" for i in range(MAX_SHAPES + 4)]
+    found = placements(*(make_node(name) for name in names))
+    for name in names:
+        found.place(name, name, demand_of(make_pod(name, labels={"app": name})))
+    for name in names * 2:
+        term = {"labelSelector": {"matchLabels": {"app": name}}, "topologyKey": "kubernetes.io/hostname"}
+        beside = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+        assert found.choose(demand_of(make_pod(affinity=beside))) == Chosen(name)
+
+
+def test_pods_that_come_and_go_leave_no_trace_in_the_order_of_nodes(make_node, make_pod):
+    found = placements(make_node("a"), make_node("b"))
+    demand = demand_of(make_pod(requests={"cpu": "1"}))
+    for i in range(300):
+        found.choose(demand)
+        found.place(f"u{i}", "a", demand)
+        found.remove(f"u{i}")
+    assert max(len(candidates.heap) for candidates in found._shapes.values()) <= 4 * 2 + 65
+    found.place("last", "a", demand)
+    assert found.choose(demand) == Chosen("b")
+
+
+def test_a_host_port_is_free_again_when_its_pod_goes(make_node, make_pod):
+    found = placements(make_node("a"))
+    pod = make_pod()
+    pod["spec"]["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 80}]
+    demand = demand_of(pod)
+    found.place("u1", "a", demand)
+    assert "didn't have free ports" in found.choose(demand).message
+    found.remove("u1")
+    assert found.choose(demand) == Chosen("a")
+
+
+def test_a_pod_that_names_its_node_is_refused_by_the_others(make_node, make_pod):
+    found = placements(make_node("a"), make_node("b"))
+    assert found.choose(demand_of(make_pod(nodeName="b"))) == Chosen("b")
+    answer = found.choose(demand_of(make_pod(nodeName="c")))
+    assert "2 node(s) didn't match the requested node name." in answer.message
+
+
+def test_a_node_that_pods_should_rather_not_go_to_is_taken_last(make_node, make_pod):
+    avoided = {"key": "k", "value": "v", "effect": "PreferNoSchedule"}
+    found = placements(make_node("a", taints=[avoided]), make_node("b", cpu="1"))
+    found.place("u", "b", demand_of(make_pod("other", requests={"cpu": "500m"})))
+    assert found.choose(demand_of(make_pod())) == Chosen("b")
+    assert found.choose(demand_of(make_pod(tolerations=[{"operator": "Exists"}]))) == Chosen("a")
+
+
+def test_an_empty_node_selector_term_matches_no_node(make_node, make_pod):
+    required = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{}]}}}
+    answer = placements(make_node()).choose(demand_of(make_pod(affinity=required)))
+    assert "1 node(s) didn't match Pod's node affinity/selector." in answer.message
+
+
+def wanting(**requests):
+    return {"resources": {"requests": requests}}
+
+
+@pytest.mark.parametrize(
+    ("about", "spec", "cpu", "memory", "gpus"),
+    [
+        ("the sum", {"containers": [wanting(gpu="1", cpu="1"), wanting(gpu="2")]}, 1000, 0, 3),
+        (
+            "an init container that wants more",
+            {"containers": [wanting(gpu="1", cpu="1")], "initContainers": [wanting(gpu="4", cpu="500m")]},
+            1000,
+            0,
+            4,
+        ),
+        (
+            "a sidecar beside both",
+            {
+                "containers": [wanting(gpu="1")],
+                "initContainers": [{**wanting(gpu="2"), "restartPolicy": "Always"}, wanting(gpu="3")],
+            },
+            0,
+            0,
+            5,
+        ),
+        (
+            "the pod's own level in place of the containers'",
+            {"containers": [wanting(cpu="1", memory="1Ki", gpu="1")], **wanting(cpu="250m")},
+            250,
+            1024,
+            1,
+        ),
+        (
+            "and overhead on top",
+            {"containers": [wanting(cpu="1")], **wanting(memory="2Ki"), "overhead": {"cpu": "50m", "memory": "1Ki"}},
+            1050,
+            3072,
+            0,
+        ),
+    ],
+)
+def test_what_a_pod_asks_for(about, spec, cpu, memory, gpus):
+    asked = requests_of(spec)
+    assert (asked.cpu_millicores, asked.memory_bytes, dict(asked.named).get("gpu", 0)) == (cpu, memory, gpus), about
