@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from mini_runtime import Life, Script, World, container, pod_json
 
-from lifepod.lifecycle.memory import memory_from_json, memory_to_json
+from lifepod.lifecycle import step
+from lifepod.lifecycle.memory import PodMemory, memory_from_json, memory_to_json
+from lifepod.lifecycle.vocabulary import Seen, Step
 
 PROBE = {"exec": {"command": ["true"]}, "periodSeconds": 7}
 
@@ -50,3 +52,32 @@ def test_a_quiet_sync_survives_being_written_down() -> None:
     world = World(pod_json({"containers": [container()]}), Script(life=life)).run(60)
     assert world.memory.held_back is not None
     assert memory_from_json(memory_to_json(world.memory)) == world.memory
+
+
+def quiet_syncs(spec: dict[str, Any]) -> list[tuple[Seen, Step, PodMemory, datetime]]:
+    world = World(pod_json(spec), Script(life=life)).run(400)
+    return [
+        (seen, out, before, now)
+        for (seen, out, before), now in zip(world.steps, world.step_moments, strict=True)
+        if before.held_back is not None and out.memory.held_back is before.held_back and out.events
+    ]
+
+
+SLOW_PROBE = {**PROBE, "periodSeconds": 23}
+RARE: list[tuple[str, dict[str, Any]]] = [
+    ("nothing else is due", {"containers": [container()]}),
+    ("a probe is due between two syncs", {"containers": [container(), container("runs", readinessProbe=SLOW_PROBE)]}),
+    ("a deadline is due between two syncs", {"activeDeadlineSeconds": 60, "containers": [container()]}),
+]
+
+
+@pytest.mark.parametrize(("about", "spec"), RARE, ids=[about for about, _ in RARE])
+def test_a_quiet_sync_wakes_up_when_a_whole_one_would(about: str, spec: dict[str, Any]) -> None:
+    found = quiet_syncs(spec)
+    for seen, out, before, now in found:
+        whole = step(before._replace(held_back=None), seen, now)
+        assert (out.wake_at, out.events, out.actions) == (whole.wake_at, whole.events, whole.actions)
+        assert out.memory.sync_at == whole.memory.sync_at
+    earlier = [out for _, out, _, _ in found if out.wake_at != out.memory.sync_at]
+    assert found
+    assert bool(earlier) is (about != "nothing else is due")
