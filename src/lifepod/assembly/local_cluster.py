@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
@@ -144,6 +145,7 @@ class LocalCluster:
             return
         runtime, address = await self._started_runtime()
         self.adopted = len(runtime.reports())
+        self._give_back(runtime.reports())
         self._shared.streams = runtime
         for number in range(1, self.options.nodes + 1):
             settings = node_settings(f"node{number}", address, runtime.scheme)
@@ -160,6 +162,12 @@ class LocalCluster:
             share = self._shared.add_node(settings.name, self.cluster.listener(settings.name), runtime)
             self.cluster.add_node(agent, share)
         self._network_task = asyncio.create_task(self._keep_network())
+
+    def _give_back(self, lived_on: Iterable[str]) -> None:
+        """Each pod that lived on without us belongs to its node; one that the API does not know, to the first, which stops it."""
+        for uid in lived_on:
+            record = self.plane.store.with_uid(uid)
+            self._shared.belongs(uid, (record.field if record is not None else "") or "node1")
 
     async def _started_runtime(self) -> tuple[ProcessRuntime, str]:
         """The runtime that all nodes share, and the nodes' address."""

@@ -28,9 +28,9 @@ class SharedRuntime:
         """From now on, what the runtime tells of this pod goes to that node."""
         self._node_of[pod_uid] = node
 
-    def adopt(self, pod_uid: str, node: str) -> None:
-        """A pod that lived on without us belongs to `node`."""
-        self._node_of.setdefault(pod_uid, node)
+    def node_of(self, pod_uid: str) -> str | None:
+        """The node that a pod belongs to, if that is known."""
+        return self._node_of.get(pod_uid)
 
     def on_ended(self, pod_uid: str, ended: Ended) -> None:
         listener = self._listener(pod_uid)
@@ -63,7 +63,8 @@ class _NodeShare:
         self._runtime.perform(order)
 
     def reports(self) -> dict[str, RuntimeReport]:
-        return self._runtime.reports()
+        found = self._runtime.reports()
+        return {uid: report for uid, report in found.items() if self._shared.node_of(uid) == self._node}
 
     def usage(self, uid: str) -> Usage | None:
         """What a pod has on disk, where the runtime can tell."""

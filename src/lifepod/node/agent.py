@@ -163,6 +163,7 @@ class Agent:
         self._keep_node(effects, now)
         for each in news:
             self._take(each, effects, now)
+        self._take_orphans()
         self._evict_over_limits(now)
         timers = self._timers
         while timers and timers[0][0] <= now:
@@ -378,10 +379,23 @@ class Agent:
 
     def _take_report(self, uid: str, report: RuntimeReport) -> None:
         entry = self._entries.get(uid)
-        if entry is None:
+        if entry is not None:
+            self._entries[uid] = entry._replace(report=report)
+            self._dirty[uid] = None
+        elif report.sandboxes or report.containers:
             self._orphans[uid] = report
         else:
-            self._entries[uid] = entry._replace(report=report)
+            self._orphans.pop(uid, None)
+
+    def _take_orphans(self) -> None:
+        """What the runtime has of pods that the API does not know, when all its news is in, is stopped and removed.
+
+        Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kubelet_pods.go: HandlePodCleanups
+        """
+        orphans, self._orphans = self._orphans, {}
+        for uid, report in orphans.items():
+            obj: JsonObject = {"metadata": {"name": "", "namespace": "", "uid": uid}, "spec": {}, "status": {}}
+            self._entries[uid] = Entry(obj, None, new_memory(), report, is_gone=True)
             self._dirty[uid] = None
 
     def _take_ended(self, uid: str, ended: Ended) -> None:

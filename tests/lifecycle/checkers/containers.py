@@ -58,7 +58,8 @@ def nothing_is_started_after_the_deletion_was_seen(world: World) -> None:
 def everything_is_stopped_once_the_pod_is_deleted(world: World) -> None:
     if world.finished:
         assert not [c.name for c in world.report.containers if c.state == "running"]
-        assert world.unmounted or world.refusal is not None
+        # An agent that was restarted when all had stopped knows nothing of the pod; its folder goes at the runtime's next start.
+        assert world.unmounted or world.refusal is not None or world.agent_restarted
 
 
 def grace_is_never_exceeded_by_more_than_the_floor(world: World) -> None:

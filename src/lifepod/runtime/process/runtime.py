@@ -170,6 +170,9 @@ class ProcessRuntime(ContainerStreams):
                     if container.image_root:
                         self.images.adopt(container.image_root)
             self._report(pod.uid)
+        for uid in os.listdir(self._folder("volumes")) if os.path.isdir(self._folder("volumes")) else ():
+            if uid not in self._pods:  # its pod was taken down; only the folder was still to go
+                remove_tree(self._folder("volumes", uid))
 
     level = ""
     """`host` or `sandbox`."""
