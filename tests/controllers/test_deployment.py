@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifepod.controllers.deployment import DEPLOYMENT
-from lifepod.controllers.deployment_arithmetic import fenceposts, portion
+from lifepod.controllers.deployment_arithmetic import MAXIMUM, fenceposts, portion, scaled_in_proportion
 from lifepod.controllers.replica_set import REPLICA_SET
 from lifepod.controllers.template_hash import template_hash
 
@@ -414,3 +414,43 @@ def test_a_deployment_that_is_being_deleted_only_tells(cluster):
     cluster.drive(DEPLOYMENT, REPLICA_SET)
     assert cluster.list("replicasets.apps") == []
     assert cluster.again(made)["status"]["observedGeneration"] == 1
+
+
+def sized_set(name, size, before):
+    annotations = {MAXIMUM: str(before)} if before else {}
+    metadata = {"name": name, "creationTimestamp": f"2025-01-01T00:00:0{name}Z", "annotations": annotations}
+    return {"metadata": metadata, "spec": {"replicas": size}}
+
+
+@pytest.mark.parametrize(
+    ("about", "want", "sizes", "before", "shown", "expected"),
+    [
+        ("twice as many", 20, (5, 5), 10, 10, {"0": 10, "1": 10}),
+        ("what is left over goes to the newest of the largest", 11, (5, 5), 10, 10, {"1": 6}),
+        ("and is taken from the oldest of them", 9, (5, 5), 10, 10, {"0": 4}),
+        ("halves are rounded up", 10, (10, 5, 5), 20, 20, {"0": 4, "1": 3, "2": 3}),
+        ("none is left", 0, (3, 2), 5, 5, {"0": 0, "1": 0}),
+        ("one without pods gets none", 20, (10, 0), 10, 10, {"0": 20}),
+        ("it is as it should be", 10, (5, 5), 10, 10, {}),
+        ("nothing is noted: the size shown counts", 20, (5, 5), None, 10, {"0": 10, "1": 10}),
+        ("nor shown: the largest takes it all", 5, (4, 4), None, 0, {"0": 1}),
+        ("there is no set", 5, (), None, 0, {}),
+    ],
+)
+def test_scaling_in_the_middle_of_a_rollout_is_shared_out_by_size(about, want, sizes, before, shown, expected):
+    made = deployment(replicas=want, strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0}})
+    active = [sized_set(str(i), size, before) for i, size in enumerate(sizes)]
+    assert scaled_in_proportion({**made, "status": {"replicas": shown}}, active) == expected, about
+
+
+def test_a_set_of_a_deployment_takes_over_how_long_a_pod_must_be_ready(cluster):
+    started(cluster, minReadySeconds=7)
+    assert [rs["spec"]["minReadySeconds"] for rs in cluster.list("replicasets.apps")] == [7]
+
+
+def test_a_recreated_deployment_is_scaled_once_its_old_pods_are_gone(cluster):
+    made = started(cluster, replicas=1, strategy={"type": "Recreate"})
+    ready_all(cluster)
+    cluster.change(made, spec={**with_image(cluster.again(made), "busybox:2"), "replicas": 3})
+    rolled(cluster)
+    assert sets(cluster) == {"busybox:1.36": 0, "busybox:2": 3}

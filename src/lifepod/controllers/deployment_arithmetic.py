@@ -107,10 +107,14 @@ def scaled_in_proportion(deployment: JsonObject, active: Sequence[JsonObject]) -
 
 
 def _proportion(deployment: JsonObject, rs: JsonObject, allowed: int, to_add: int, added: int) -> int:
-    if replicas_of(rs) == 0:
-        return 0
+    """The share of one ReplicaSet, within what is left; halves are rounded up.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/deployment/util/deployment_util.go: getReplicaSetFraction
+    """
+    size, left = replicas_of(rs), to_add - added
     text = annotations_of(rs).get(MAXIMUM, "")
-    before = int(text) if text.isdigit() and int(text) else (deployment.get("status") or {}).get("replicas") or 1
-    share = round(replicas_of(rs) * allowed / before) - replicas_of(rs)
-    left = to_add - added
+    before = int(text) if text.isdigit() and int(text) else (deployment.get("status") or {}).get("replicas") or 0
+    if size == 0 or (before == 0 and allowed):
+        return 0
+    share = (2 * size * allowed + before) // (2 * before) - size if allowed else -size
     return min(share, left) if to_add > 0 else max(share, left)
