@@ -310,3 +310,12 @@ def test_times_strictly_rise():
         assert following.weekday() < 5
         moment = following
     assert moment - at("2025-01-01T00:00") > timedelta(days=10)
+
+
+def test_a_job_template_without_labels_makes_jobs_without_labels(cluster):
+    made = cron_job()
+    del made["spec"]["jobTemplate"]["metadata"]
+    cluster.add(made)
+    cluster.drive(CRON_JOB)
+    cluster.run(60)
+    assert "labels" not in cluster.list("jobs.batch")[0]["metadata"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lifepod.controllers.endpoint_slice import ENDPOINT_SLICE
 from lifepod.controllers.endpoints import ENDPOINTS
 from lifepod.controllers.namespace import NAMESPACE
+from lifepod.controllers.outcome import Look
 from lifepod.controllers.owner_gc import OWNER_GC
 from lifepod.controllers.service_account import service_account_controller
 
@@ -247,3 +250,48 @@ def test_a_large_namespace_is_counted_only_now_and_then(cluster):
     assert len([w for w in cluster.log if w.subresource == "status"]) == looks
     cluster.run(1)
     assert len([w for w in cluster.log if w.subresource == "status"]) > looks
+
+
+def test_a_namespace_that_somebody_else_holds_is_left_to_them(cluster):
+    made = cluster.add({**namespace(), "spec": {"finalizers": ["kubernetes", "x/hold"]}})
+    cluster.drive(NAMESPACE)
+    cluster.delete(made)
+    cluster.run(30)
+    assert cluster.again(made)["spec"]["finalizers"] == ["x/hold"]
+    assert len([w for w in cluster.log if w.subresource == "finalize"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "policy"),
+    [([], "Background"), (["orphan"], "Orphan"), (["foregroundDeletion"], "Foreground")],
+)
+def test_how_a_dependent_goes_is_said_by_its_own_finalizers(cluster, finalizers, policy):
+    owner = cluster.add(config_map("owner"))
+    cluster.add(config_map("child", owner=owner, finalizers=finalizers))
+    cluster.drive(OWNER_GC)
+    cluster.delete(owner)
+    cluster.settle()
+    (asked,) = [w for w in cluster.log if w.verb == "delete" and w.name == "child"]
+    assert asked.body["propagationPolicy"] == policy
+
+
+def test_more_addresses_than_endpoints_can_hold_are_cut_and_said_to_be(cluster, make_pod):
+    cluster.add(service())
+    for i in range(1001):
+        cluster.make_ready(cluster.add(backend(make_pod, f"p{i}")), f"10.0.{i // 250}.{i % 250}")
+    (stage,) = ENDPOINTS.reconcile(Look(cluster, ("default", "s"), cluster.now, cluster.ids)).stages
+    body = stage[0].write.body
+    assert sum(len(subset["addresses"]) for subset in body["subsets"]) == 1000
+    assert body["metadata"]["annotations"]["endpoints.kubernetes.io/over-capacity"] == "truncated"
+
+
+def test_a_slice_that_becomes_empty_goes(cluster, make_pod):
+    cluster.add(service())
+    pods = [cluster.make_ready(cluster.add(backend(make_pod, f"p{i}")), f"10.0.0.{i}") for i in range(101)]
+    cluster.drive(ENDPOINT_SLICE)
+    slices = cluster.list("endpointslices.discovery.k8s.io")
+    (small,) = [s for s in slices if len(s["endpoints"]) == 1]
+    (alone,) = [p for p in pods if p["metadata"]["uid"] == small["endpoints"][0]["targetRef"]["uid"]]
+    cluster.delete(alone)
+    cluster.run(5)
+    assert [len(s["endpoints"]) for s in cluster.list("endpointslices.discovery.k8s.io")] == [100]

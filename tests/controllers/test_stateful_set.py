@@ -358,3 +358,10 @@ def test_claims_are_bound_by_folders_end_to_end(cluster):
     cluster.change(claim, spec={**claim["spec"], "storageClassName": "standard"})
     cluster.settle()
     assert cluster.again(claim)["status"]["phase"] == "Bound"
+
+
+@pytest.mark.parametrize(("service", "subdomain"), [("svc", "svc"), ("", None)])
+def test_the_subdomain_of_a_pod_is_the_sets_service_if_it_names_one(cluster, service, subdomain):
+    cluster.add(stateful_set(1, serviceName=service))
+    cluster.drive(STATEFUL_SET)
+    assert cluster.list("pods")[0]["spec"].get("subdomain") == subdomain

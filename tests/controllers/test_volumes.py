@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifepod.controllers.ephemeral_claims import EPHEMERAL_CLAIMS
+from lifepod.controllers.outcome import NOTHING, Look
 from lifepod.controllers.scheduler_claims import claims_obstacle
 from lifepod.controllers.volume_binding import best_volume, volume_binding_controller
 from lifepod.controllers.volume_phases import VOLUME_PHASES
@@ -320,6 +321,15 @@ def test_pods_without_ephemeral_volumes_or_that_are_going_get_none(cluster, make
     cluster.add(both)
     cluster.drive(EPHEMERAL_CLAIMS)
     assert cluster.list("persistentvolumeclaims") == []
+
+
+def test_only_the_ephemeral_volumes_of_a_pod_get_a_claim_and_only_one_each(cluster, make_pod):
+    pod = ephemeral(make_pod)
+    pod["spec"]["volumes"] += [{"name": "e", "emptyDir": {}}]
+    pod = cluster.add(pod)
+    cluster.drive(EPHEMERAL_CLAIMS)
+    assert EPHEMERAL_CLAIMS.reconcile(Look(cluster, ("default", "p"), cluster.now, cluster.ids)) == NOTHING
+    assert [c["metadata"]["name"] for c in cluster.list("persistentvolumeclaims")] == ["p-scratch"]
 
 
 # ------------------------------------------------------------------------------------------------ the scheduler's view
