@@ -58,7 +58,7 @@ class WatchHub:
         self.after: Callable[[float, Callable[[], None]], Timer] = lambda delay, call: self.loop.call_later(delay, call)
 
     def __len__(self) -> int:
-        return sum(map(len, self._streams.values()))
+        return sum(map(len, list(self._streams.values())))  # asked from other threads too
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
