@@ -454,3 +454,12 @@ def test_a_recreated_deployment_is_scaled_once_its_old_pods_are_gone(cluster):
     cluster.change(made, spec={**with_image(cluster.again(made), "busybox:2"), "replicas": 3})
     rolled(cluster)
     assert sets(cluster) == {"busybox:1.36": 0, "busybox:2": 3}
+
+
+def test_a_recreated_deployment_comes_back_from_nothing(cluster):
+    made = started(cluster, replicas=2, strategy={"type": "Recreate"})
+    ready_all(cluster)
+    for size in (0, 3):
+        cluster.change(made, spec={**cluster.again(made)["spec"], "replicas": size})
+        rolled(cluster, 3)
+        assert sets(cluster) == {"busybox:1.36": size}

@@ -276,3 +276,26 @@ def test_a_refused_pod_is_told_and_tried_again(cluster):
     cluster.run(5)
     assert len(live(cluster)) == 1
     assert cluster.again(made)["status"]["active"] == 1
+
+
+def test_a_job_that_is_being_deleted_lets_its_pods_go_and_makes_no_more(cluster):
+    obj = job(completions=2)
+    obj["metadata"]["finalizers"] = ["x/hold"]
+    made = cluster.add(obj)
+    cluster.drive(JOB)
+    (pod,) = cluster.list("pods")
+    cluster.delete(made)
+    cluster.settle()
+    assert not cluster.again(pod)["metadata"].get("finalizers")
+    cluster.finish(pod, "Failed")
+    cluster.run(60)
+    assert [p["metadata"]["name"] for p in cluster.list("pods")] == [pod["metadata"]["name"]]
+
+
+def test_a_job_suspended_from_the_start_has_not_begun(cluster):
+    made = cluster.add(job(suspend=True))
+    cluster.drive(JOB)
+    assert "startTime" not in cluster.again(made)["status"]
+    cluster.change(made, spec={**made["spec"], "suspend": False})
+    cluster.settle()
+    assert "startTime" in cluster.again(made)["status"]

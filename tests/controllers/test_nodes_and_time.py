@@ -176,3 +176,35 @@ def test_a_finished_job_with_a_ttl_goes_with_its_pods(cluster, make_pod):
     cluster.run(1)
     assert cluster.again(job) is None
     assert cluster.again(pod) is None
+
+
+@pytest.mark.parametrize(
+    ("about", "conditions", "taints"),
+    [
+        ("all is well", {"Ready": "True", "MemoryPressure": "False"}, set()),
+        ("memory is short", {"Ready": "True", "MemoryPressure": "True"}, {("memory-pressure", "NoSchedule")}),
+        (
+            "not ready and no network",
+            {"Ready": "False", "NetworkUnavailable": "True"},
+            {("not-ready", "NoSchedule"), ("not-ready", "NoExecute"), ("network-unavailable", "NoSchedule")},
+        ),
+    ],
+)
+def test_taints_follow_the_conditions_of_a_node(cluster, make_node, about, conditions, taints):
+    node = make_node(taints=[{"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}])
+    moment = format_time(cluster.now)
+    node["status"]["conditions"] = [
+        {"type": kind, "status": status, "lastHeartbeatTime": moment, "lastTransitionTime": moment}
+        for kind, status in conditions.items()
+    ]
+    node = cluster.add(node)
+    cluster.drive(NODE_LIFECYCLE)
+    found = cluster.again(node)["spec"].get("taints") or []
+    assert {(t["key"].removeprefix("node.kubernetes.io/"), t["effect"]) for t in found} == taints, about
+
+
+def test_a_node_that_has_not_spoken_yet_keeps_its_taints(cluster, make_node):
+    given = [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
+    node = cluster.add(make_node(taints=given))
+    cluster.drive(NODE_LIFECYCLE)
+    assert cluster.again(node)["spec"]["taints"] == given
