@@ -22,8 +22,8 @@ from lifepod.runtime.process.stop import signal_number
 
 @pytest.fixture
 def root(tmp_path):
-    """A container's root: /bin/tool runs, /bin/data does not, /usr/bin/data does, /work/own runs."""
-    for path, mode in (("bin/tool", 0o755), ("bin/data", 0o644), ("usr/bin/data", 0o755), ("work/own", 0o755)):
+    """A container's root: /bin/tool runs, /bin/data does not, /usr/bin/data does, /app/own runs."""
+    for path, mode in (("bin/tool", 0o755), ("bin/data", 0o644), ("usr/bin/data", 0o755), ("app/own", 0o755)):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
         os.chmod(tmp_path / path, mode)
@@ -38,8 +38,8 @@ def root(tmp_path):
         ("tool", "/usr/bin:/bin", "/bin/tool"),
         ("data", "/bin:/usr/bin", "/usr/bin/data"),  # the first may not be executed
         ("/bin/tool", "", "/bin/tool"),
-        ("./own", "", "/work/./own"),
-        ("own", ".", "/work/./own"),
+        ("./own", "", "/app/./own"),
+        ("own", ".", "/app/./own"),
         ("absent", "/bin", 'exec: "absent": executable file not found in $PATH'),
         ("data", "/bin", 'exec: "data": permission denied'),
         ("/bin/data", "", 'exec: "/bin/data": permission denied'),
@@ -53,10 +53,10 @@ def test_the_first_word_is_looked_for_as_runc_does(root, word, path, found):
         return str(root) + name
 
     if not found.startswith("exec:"):
-        assert find_executable(word, path, "/work", real) == found
+        assert find_executable(word, path, "/app", real) == found
         return
     with pytest.raises(NotExecutable) as refused:
-        find_executable(word, path, "/work", real)
+        find_executable(word, path, "/app", real)
     assert str(refused.value) == found
 
 
