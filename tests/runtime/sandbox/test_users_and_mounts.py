@@ -26,6 +26,36 @@ def test_a_container_runs_as_the_user_it_asks_for(on_sandbox, security, said):
     on_sandbox(story)
 
 
+CHANGE_OWNER = (
+    "touch /tmp/f && chown 1234:1234 /tmp/f && tar -C /tmp -cf /tmp/t f --owner=77 && tar -C /tmp -xpf /tmp/t; echo $?"
+)
+
+
+@pytest.mark.parametrize(
+    ("security", "succeeds"),
+    [
+        (SecurityConfig(), True),
+        (SecurityConfig(seccomp_unconfined=True), True),
+        (SecurityConfig(drop_capabilities=("ALL",)), False),
+        (SecurityConfig(run_as_user=1000), False),
+    ],
+    ids=["root", "root without the profile", "root that may not", "another user"],
+)
+def test_where_only_one_user_exists_root_changes_owners_without_effect(on_sandbox, security, succeeds):
+    """As `kubectl cp` needs it, whose tar asks for the owner that a file had where it came from."""
+
+    async def story(node):
+        sandbox = await node.pod()
+        _, output = await node.run(sandbox, "sh", "-c", CHANGE_OWNER + "; stat -c %u /tmp/f", security=security)
+        assert (output.split()[-2:] == [b"0", b"0"]) is succeeds
+        container = await node.start(sandbox, "sleep", "100", security=security)
+        running = await node.runtime.exec("u1", container, ("sh", "-c", CHANGE_OWNER), stdin=False, tty=False)
+        said = b"".join([data async for _, data in running.output()])
+        assert (said.split()[-1] == b"0") is succeeds
+
+    on_sandbox(story)
+
+
 def test_a_user_other_than_root_writes_its_volumes_and_reads_its_files(on_sandbox):
     async def story(node):
         files = VolumeConfig("f", "files", files=(FileContent("a", b"text\n", 0o644),))

@@ -48,12 +48,19 @@ def _enter(config: Message) -> tuple[int, ...] | None:
     if "enter" not in config:
         return None
     first = int(config["enter"])
+    if not _has_one_user(first):
+        config["alone"] = ""
     kinds = ("mnt", "pid", "net", "ipc", "uts", "user")
     fds = [os.open(f"/proc/{first}/ns/{kind}", os.O_RDONLY) for kind in kinds]
     for fd in fds:
         linux.setns(fd)
         os.close(fd)
     return tuple(config["capabilities"])
+
+
+def _has_one_user(process: int) -> bool:
+    with open(f"/proc/{process}/uid_map") as file:
+        return sum(int(line.split()[2]) for line in file) == 1
 
 
 def _wait(pid: int, wake_read: int, control: socket.socket) -> int:

@@ -31,7 +31,7 @@ class Launch:
         self.user: list[int] | None = config.get("user")
         self.groups: list[int] = config.get("groups", [])
         self.group: Message | None = config.get("cgroup")
-        self.seccomp = bytes.fromhex(config.get("seccomp", ""))
+        self.seccomp = [bytes.fromhex(config[name]) for name in ("seccomp", "alone") if config.get(name)]
         self.stdio = stdio
         self.passed = passed
 
@@ -84,8 +84,8 @@ def _become(
         if capabilities is not None:
             linux.keep_capabilities(capabilities)
             linux.set_no_new_privileges()
-        if launch.seccomp:
-            linux.refuse_calls(launch.seccomp)
+        for program in launch.seccomp:
+            linux.refuse_calls(program)
         step = "chdir"
         os.chdir(launch.cwd)
         step = "exec"

@@ -132,16 +132,17 @@ class Supervisor:
         for word, text in self._config.get("data", {}).items():
             fds[word] = _memory_file(text.encode())
         words = self._config["bwrap"]
-        if self._config.get("seccomp"):
-            fds["@SECCOMP@"] = _memory_file(bytes.fromhex(self._config["seccomp"]))
-            words = [words[0], "--seccomp", "@SECCOMP@", *words[1:]]
         maps, blocked = self._user_maps(), -1
+        for filtered in ("seccomp", "alone") if maps is None else ("seccomp",):
+            if program := self._config.get(filtered):
+                fds[f"@{filtered}@"] = _memory_file(bytes.fromhex(program))
+                words = [words[0], "--add-seccomp-fd", f"@{filtered}@", *words[1:]]
         if maps is not None:
             fds["@BLOCK@"], blocked = os.pipe()
             words = [words[0], "--userns-block-fd", "@BLOCK@", *words[1:]]
         argv = [str(fds[word]) if word in fds else word for word in words]
         starting = launch.Launch(
-            {**self._config, "path": argv[0], "argv": argv, "seccomp": ""}, ends, tuple(fds.values())
+            {**self._config, "path": argv[0], "argv": argv, "seccomp": "", "alone": ""}, ends, tuple(fds.values())
         )
         self._early_text = b""
         self._pid = launch.start(starting, namespaces)

@@ -21,7 +21,7 @@ from lifepod.runtime.sandbox.capabilities import NUMBERS, kept_capabilities
 from lifepod.runtime.sandbox.cgroups import find_cgroups
 from lifepod.runtime.sandbox.image_root import ImageRoot
 from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, resolve
-from lifepod.runtime.sandbox.seccomp import default_profile
+from lifepod.runtime.sandbox.seccomp import default_profile, owners_stay
 from lifepod.runtime.volume_folders import SubPathFailed, resolve_sub_path
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ class SandboxRuntime(ProcessRuntime):
             "hostname": sandbox.config.hostname,
             "data": root.data,
             "seccomp": _seccomp(config),
+            "alone": _seccomp_of_one_user(config),
             "cgroup": self._group(container),
             "map_users": bool(container.image_root) and not config.security.run_as_user,
         }
@@ -288,6 +289,7 @@ class SandboxRuntime(ProcessRuntime):
             "cwd": cwd,
             "capabilities": kept,
             "seccomp": _seccomp(container.config),
+            "alone": _seccomp_of_one_user(container.config),
             "cgroup": self._group(container),
         }
 
@@ -310,6 +312,13 @@ def _seccomp(config: ContainerConfig) -> str:
     if security.privileged or security.seccomp_unconfined:
         return ""
     return default_profile(kept_capabilities(security)).hex()
+
+
+def _seccomp_of_one_user(config: ContainerConfig) -> str:
+    """What is added to `_seccomp` when the container turns out to have one user: for who might change owners on a real node."""
+    security = config.security
+    may_give_away = not security.run_as_user and "CHOWN" in kept_capabilities(security)
+    return owners_stay().hex() if may_give_away else ""
 
 
 def _first_link(root: str, path: str) -> str | None:

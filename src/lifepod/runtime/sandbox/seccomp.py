@@ -4,6 +4,9 @@ The profile is theirs turned around: they list what is allowed, here stands what
 this list is not refused by mistake. Capabilities that are added allow the calls that belong to them.
 Source: github.com/moby/profiles seccomp/default_linux.go; Docker docs: "Significant syscalls blocked by the default profile"
 Differs: programs of another architecture (32-bit ones on a 64-bit machine) may make no calls at all.
+
+In a container that has but one user nothing can belong to another, and the kernel refuses every change of owner with EINVAL, where
+tar, cp -p and most packages' scripts give up. `owners_stay` lets such a change of root's succeed and do nothing.
 """
 
 from __future__ import annotations
@@ -155,6 +158,10 @@ _NUMBERS = {
     },
 }
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_CHANGES_OF_OWNER = {
+    "x86_64": {"chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260},
+    "aarch64": {"fchownat": 54, "fchown": 55},
+}
 
 
 def default_profile(capabilities: Collection[str], machine: str = os.uname().machine) -> bytes:
@@ -166,10 +173,7 @@ def default_profile(capabilities: Collection[str], machine: str = os.uname().mac
     for capability in capabilities:
         refused -= set(_ALLOWED_WITH.get(capability, "").split())
     code = [
-        _step(_LOAD, _ARCHITECTURE_AT),
-        _step(_EQUAL, _ARCHITECTURES[machine], if_true=1),
-        _step(_RETURN, _ERRNO | _EPERM),
-        _step(_LOAD, _NUMBER_AT),
+        *_call_of(machine, otherwise=_ERRNO | _EPERM),
         _step(_AT_LEAST, _X32, if_false=1),
         _step(_RETURN, _ERRNO | _EPERM),
     ]
@@ -185,6 +189,29 @@ def default_profile(capabilities: Collection[str], machine: str = os.uname().mac
             _step(_RETURN, _ERRNO | _EPERM),
         ]
     return b"".join([*code, _step(_RETURN, _ALLOW)])
+
+
+def owners_stay(machine: str = os.uname().machine) -> bytes:
+    """The program under which a change of owner succeeds without effect; added to the profile's, or alone.
+
+    Differs: a node's root may give files away. Where users are mapped from /etc/subuid this is not in force.
+    """
+    if machine not in _ARCHITECTURES:
+        return b""
+    code = _call_of(machine, otherwise=_ALLOW)
+    for number in _CHANGES_OF_OWNER[machine].values():
+        code += [_step(_EQUAL, number, if_false=1), _step(_RETURN, _ERRNO)]
+    return b"".join([*code, _step(_RETURN, _ALLOW)])
+
+
+def _call_of(machine: str, otherwise: int) -> list[bytes]:
+    """Load the call's number; a program of another architecture gets `otherwise`."""
+    return [
+        _step(_LOAD, _ARCHITECTURE_AT),
+        _step(_EQUAL, _ARCHITECTURES[machine], if_true=1),
+        _step(_RETURN, otherwise),
+        _step(_LOAD, _NUMBER_AT),
+    ]
 
 
 def _step(operation: int, value: int, *, if_true: int = 0, if_false: int = 0) -> bytes:
