@@ -130,14 +130,17 @@ def test_a_name_that_is_no_image_is_never_looked_for() -> None:
     assert times(world, InspectImage) == []
 
 
-def test_pull_secrets_that_nobody_has_are_told_of_when_a_pull_failed() -> None:
+@pytest.mark.parametrize(("is_present", "times_told"), [(True, 2), (False, 3)])
+def test_pull_secrets_that_nobody_has_are_told_of_with_every_sync(is_present: bool, times_told: int) -> None:
+    """lifecycle.md §8. A pod that runs has one sync that starts it and one that sees it run."""
+
     def run(*missing: str) -> list[tuple[str, str]]:
-        script = Script(image_present=False, pull=lambda image, nth: Failed("ErrImagePull", "denied"))
+        script = Script(image_present=is_present, pull=lambda image, nth: Failed("ErrImagePull", "denied"))
         world = Faulty(pod_json({"containers": [container()]}), script, missing_secrets=missing)
-        return world.run(3).told("FailedToRetrieveImagePullSecret")
+        return world.run(15).told("FailedToRetrieveImagePullSecret")
 
     text = "Unable to retrieve some image pull secrets (a, b); attempting to pull the image may not succeed."
-    assert run("a", "b") == [("FailedToRetrieveImagePullSecret", text)]
+    assert run("a", "b") == [("FailedToRetrieveImagePullSecret", text)] * times_told
     assert run() == []
 
 

@@ -322,8 +322,6 @@ def _end_sync(d: Draft) -> None:
     """When the next sync is: the end of a back-off, the usual retry after an error, soon when a new reason is to be shown."""
     assert d.sync is not None
     sync, d.sync = d.sync, None
-    if sync.pull_failed and d.seen.missing_pull_secrets:
-        d.events.append(say.pull_secrets_missing(d.seen.missing_pull_secrets))
     moments = []
     if sync.failed:
         moments.append(d.now + ERROR_RETRY)

@@ -112,7 +112,6 @@ class Sync(NamedTuple):
     failed: bool = False
     retry_at: datetime | None = None
     exited: tuple[tuple[str, datetime], ...] = ()
-    pull_failed: bool = False
 
 
 class HeldBack(NamedTuple):

@@ -105,9 +105,16 @@ def _run_volumes(d: Draft, task: VolumesTask) -> bool:
 
 
 def _plan(d: Draft) -> None:
-    """Probers begin here, once the volumes stand; then what to do is decided on what the runtime has now."""
+    """Probers begin here, once the volumes stand; then what to do is decided on what the runtime has now.
+
+    Pull secrets that nobody has are told of with every sync, whether an image is pulled or not; from 1.37 on only when a pull failed.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kubelet.go: SyncPod; pkg/kubelet/kubelet_pods.go: getPullSecretsForPod
+    """
     assert d.sync is not None
     spec = d.pod.spec
+    if d.seen.missing_pull_secrets:
+        d.events.append(say.pull_secrets_missing(d.seen.missing_pull_secrets))
     if not d.probing:
         d.probing, d.probes = True, new_workers(spec, d.now)
 
@@ -404,8 +411,6 @@ def _take_pulled(d: Draft, c: ContainerSpec, task: StartTask, outcome: Outcome, 
     entry = backoff.raised(entry, c.image, at, at, f"{reason}: {message}")
     d.image_backoffs = backoff.with_backoff(d.image_backoffs, entry)
     _fail(d, c, reason, message)
-    assert d.sync is not None
-    d.sync = d.sync._replace(pull_failed=d.sync.pull_failed or reason == "ErrImagePull")
 
 
 def _order_create(d: Draft, c: ContainerSpec, task: StartTask, image_ref: str) -> None:
