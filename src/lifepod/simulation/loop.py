@@ -77,6 +77,10 @@ class Turnable(Protocol):
 
 
 _TURNS_BETWEEN_COLLECTIONS = 20_000
+_MANY_OBJECTS = 10_000
+_MOST_UNSEEN_OBJECTS = 1_000_000
+_unseen_objects = 0
+"""How many objects of this process were made old without being looked through for cycles."""
 
 
 @contextmanager
@@ -89,7 +93,29 @@ def _collecting_seldom() -> Iterator[None]:
     try:
         yield
     finally:
+        _make_old()
         gc.enable()
+
+
+def _make_old() -> None:
+    """Count everything that is young as old, without looking through it: after a big run that would take seconds.
+
+    Freezing and thawing moves all objects into the oldest generation; what somebody else froze must stay so.
+    """
+    global _unseen_objects
+    made = gc.get_count()[0]
+    if made > _MANY_OBJECTS and not gc.get_freeze_count():
+        gc.freeze()
+        gc.unfreeze()
+        _unseen_objects += made
+
+
+def _collect_dropped_clusters() -> None:
+    """A cluster is full of cycles of its own: when many objects were made old unseen, earlier ones may be among them."""
+    global _unseen_objects
+    if _unseen_objects > _MOST_UNSEEN_OBJECTS and gc.isenabled():
+        _unseen_objects = 0
+        gc.collect()
 
 
 class VirtualLoop:
@@ -98,6 +124,7 @@ class VirtualLoop:
     def __init__(self, cluster: Turnable, clock: VirtualClock) -> None:
         self.cluster, self.clock = cluster, clock
         self._turns = 0
+        _collect_dropped_clusters()
 
     def settle(self) -> datetime | None:
         """Do what is due at this moment; when the next timer is due."""
