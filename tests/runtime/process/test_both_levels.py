@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import time
 from datetime import UTC, datetime
@@ -285,6 +286,31 @@ def test_probes_and_hooks_reach_the_container(on_level):
             answer += piece
         assert answer.endswith(b"me")
         await stream.close()
+
+    on_level(story)
+
+
+_RPC = r'rpc error: code = Unknown desc = failed to exec in container: failed to start exec "[0-9a-f]{64}": '
+_OCI = r'OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch": executable file not '
+
+
+def test_a_command_that_is_not_there_is_an_error_of_the_runtime(on_level):
+    """lifecycle.md §13.30: the words of containerd, with gRPC's before them."""
+
+    async def story(node):
+        container = await node.start(await node.pod(), "sleep", "60")
+        missing = ExecHandler(("nosuch",))
+        tried = await node.do(ProbeOrder(container, "liveness", missing, 1))
+        assert tried.result == "unknown"
+        assert re.match(_RPC + _OCI, tried.text)
+        hook = await node.do(HookOrder(container, "postStart", missing))
+        assert re.match(_RPC + _OCI, hook.message)
+        assert hook.message.endswith(': unknown, message: ""')
+        await node.do(StopContainerOrder(container, 0))
+        late = await node.do(ProbeOrder(container, "liveness", ExecHandler(("true",)), 1))
+        assert late.text == (
+            "rpc error: code = Unknown desc = failed to exec in container: container is in CONTAINER_EXITED state"
+        )
 
     on_level(story)
 

@@ -113,7 +113,8 @@ class ContainerStreams:
     ) -> CommandResult:
         """A probe's or hook's command: its output and exit code; killed at the time-out."""
         if container.state != "running":
-            return CommandResult(0, b"", f"container not running ({container.id})")
+            state = f"CONTAINER_{container.state.upper()}"
+            return CommandResult(0, b"", f"failed to exec in container: container is in {state} state")
         try:
             running = await self._start_exec(pod, container, command, stdin=False, tty=False)
         except OrderFailed as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from lifepod.runtime.base import CreateContainerOrder, InspectImageOrder, PullImageOrder, StartContainerOrder
@@ -28,8 +29,19 @@ def start_error_text(problem: str) -> str:
 
 
 def exec_error_text(problem: str) -> str:
-    """A failed exec in the words of containerd and runc."""
-    return f"OCI runtime exec failed: exec failed: unable to start container process: {problem}: unknown"
+    """A failed exec in the words of containerd and runc; each exec has an id of its own."""
+    return (
+        f'failed to exec in container: failed to start exec "{token_hex(32)}": OCI runtime exec failed: exec failed: '
+        f"unable to start container process: {problem}: unknown"
+    )
+
+
+def rpc_error_text(problem: str) -> str:
+    """What the agent hears when a command could not be run at all: the error with gRPC's words before it.
+
+    Source: google.golang.org/grpc v1.72.2 internal/status/status.go: Error.Error
+    """
+    return f"rpc error: code = Unknown desc = {problem}"
 
 
 def reason_of(verb: Verb) -> str:

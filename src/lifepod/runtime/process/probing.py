@@ -24,6 +24,7 @@ from lifepod.lifecycle.vocabulary import (
     TcpHandler,
 )
 from lifepod.runtime.process.grpc_health import HealthUnknown, NotGrpc, check_health, open_health
+from lifepod.runtime.process.order_failure import rpc_error_text
 
 if TYPE_CHECKING:
     from lifepod.lifecycle.vocabulary import Handler, HookKind
@@ -84,7 +85,7 @@ def _exec_result(command: tuple[str, ...], timeout_seconds: int, result: Command
         words = " ".join(command)
         return Probed("failure", f'command timed out: "{words}" timed out after {timeout_seconds}s')
     if result.problem:
-        return Probed("unknown", result.problem)
+        return Probed("unknown", rpc_error_text(result.problem))
     text = result.output[:_MAX_BODY].decode(errors="replace")
     return Probed("success" if result.exit_code == 0 else "failure", text)
 
@@ -286,7 +287,7 @@ async def run_hook(reach: Reach, hook: HookKind, handler: Handler) -> Done | Fai
 def _hook_result(command: tuple[str, ...], result: CommandResult) -> Done | Failed:
     output = json.dumps(result.output[:_MAX_BODY].decode(errors="replace"), ensure_ascii=False)
     if result.problem:
-        return Failed("", f"{result.problem}, message: {output}")
+        return Failed("", f"{rpc_error_text(result.problem)}, message: {output}")
     if result.exit_code == 0:
         return Done()
     words = " ".join(command)
