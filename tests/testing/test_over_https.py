@@ -136,6 +136,21 @@ def test_kubectl_exec_and_follow(kube: lifepod.Kube) -> None:
     assert run("kubectl", "logs", "-f", "web") == "1\n2\n3\n"
 
 
+@kubectl
+def test_kubectl_exec_feeds_a_shell(kube: lifepod.Kube) -> None:
+    kube.apply(pod("web", "sh", "-c", "trap 'exit 5' INT; while true; do sleep 1; done"))
+    kube.run_until(lambda: kube.pod("web").phase == "Running")
+    shell = ("kubectl", "exec", "-i", "web", "--", "sh")
+    assert run(*shell, stdin="echo $((6 * 7))\nread word\nlast\necho $word\n") == "42\nlast\n"
+    assert run("kubectl", "exec", "-i", "web", "--", "cat", stdin="through and out") == "through and out"
+    assert run(*shell, stdin="pgrep -u $(id -u) -f 'while true'\n") == "1\n"
+    killed = subprocess.run(shell, input="kill -2 1; sleep 60; echo still here\n", capture_output=True, text=True)
+    assert (killed.returncode, killed.stdout) == (137, ""), "with its first process a container's others end"
+    kube.advance("1s")
+    kube.pod("web").went("Running", "Failed")
+    assert kube.get("pod", "web")["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 5
+
+
 def test_a_python_child_process(kube: lifepod.Kube) -> None:
     pytest.importorskip("kubernetes")
     script = (

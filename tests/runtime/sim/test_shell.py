@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lifepod.runtime.base import ContainerConfig, Mount
 from lifepod.runtime.sim.log import Log
-from lifepod.runtime.sim.shell import Shell, start_shell
+from lifepod.runtime.sim.shell import Files, Shell, Target, start_shell
 from lifepod.runtime.sim.world import ContainerWorld
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -135,3 +135,41 @@ def test_a_copy_of_a_process_goes_its_own_way() -> None:
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reader(text: str) -> None:
     live(text, limit=1)
+
+
+@pytest.mark.parametrize(
+    ("command", "pieces", "output"),
+    [
+        (("sh",), ["echo one\n", "echo two\n"], b"one\ntwo\n"),
+        (("sh",), ["ec", "ho one\necho", " two\n"], b"one\ntwo\n"),  # a line may come in pieces
+        (("sh",), ["for i in 1 2; do\n", "echo $i\n", "done\n"], b"1\n2\n"),  # and a command in lines
+        (("sh",), ["read x; echo got $x\n", "this line\n"], b"got this line\n"),  # commands read the same input
+        (("sh",), ["# nothing\n", "\n", "echo $1$((1+2))\n"], b"3\n"),
+        (("sh", "-c", "while read x; do echo [$x]; done"), ["a\n", "b c\n"], b"[a]\n[b c]\n"),
+        (("cat",), ["a", "b\nc"], b"ab\nc"),
+        (("sh", "-c", "cat | wc -c"), ["four", "four"], b"8\n"),
+        (("wc", "-l"), ["1\n2", "\n"], b"2\n"),
+        (("grep", "b"), ["abc\nxyz\n", "b\n"], b"abc\nb\n"),
+    ],
+)
+def test_what_comes_in_is_read_as_it_comes(command: tuple[str, ...], pieces: list[str], output: bytes) -> None:
+    at = world()
+    files = Files(None, Target("capture", 0), Target("capture", 1))
+    process = start_shell(command, {}, is_init=False, files=files, captures=(b"", b""))._replace(input_open=True)
+    for piece in pieces:
+        process = process.run(at).fed(piece.encode())
+    process = process.run(at)
+    assert process.exit_code is None, "more may come"
+    process = process.fed(b"", is_end=True).run(at)
+    assert (process.exit_code, process.captures[1]) == (0, b"")
+    assert process.captures[0] == output
+
+
+def test_what_was_read_is_answered_before_the_end() -> None:
+    at = world()
+    files = Files(None, Target("capture", 0), Target("capture", 1))
+    shell = start_shell(("sh",), {}, is_init=False, files=files, captures=(b"", b""))._replace(input_open=True).run(at)
+    shell = shell.fed(b"echo here\n").run(at)
+    assert (shell.exit_code, shell.captures[0]) == (None, b"here\n")
+    shell = shell.fed(b"exit 3\n").run(at)
+    assert shell.exit_code == 3

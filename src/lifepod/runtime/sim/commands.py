@@ -6,6 +6,7 @@ whole list; a command that is not in it runs until it is stopped.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -77,7 +78,7 @@ def _sh(run: Running, words: list[str]) -> int | None:
             run.run_script(rest[0], tuple(rest[1:]) or (words[0],))
             return None
     if not rest:
-        run.run_script(run.files.stdin.decode(errors="replace"), (words[0],))
+        run.read_script((words[0],))
         return None
     script = run.world.read(run.path(rest[0]))
     if script is None:
@@ -136,12 +137,32 @@ def _kill(run: Running, words: list[str]) -> int:
     if targets and targets[0].startswith("-"):
         name = _signal_name(targets[0][1:] if targets[0] != "-s" else targets[1])
         targets = targets[2:] if targets[0] == "-s" else targets[1:]
+    own = run.variables.get("$", "1")
     for target in targets:
-        if target in ("1", "0"):
+        if target == "1" and own != "1":
+            run.world.signal_init(name)
+        elif target in (own, "0"):
             run.receive(name)
         else:
             run.jobs = tuple((n, _killed(run, j, name) if str(n) == target else j) for n, j in run.jobs)
     return 0
+
+
+def _pgrep(run: Running, words: list[str]) -> int:
+    """The processes whose name, or with `-f` whose command line, matches. All are root's."""
+    options = "".join(word[1:] for word in words[1:] if word.startswith("-"))
+    rest = [word for word in words[1:] if not word.startswith("-")]
+    if "u" in options and rest and rest.pop(0) not in ("0", "root"):
+        return 1
+    pattern = re.compile(re.escape(rest[0]) if rest else "")
+    found = [
+        number
+        for number, command in run.world.processes()
+        if pattern.search(" ".join(command) if "f" in options else command[0].rsplit("/", 1)[-1])
+    ]
+    for number in found:
+        run.say(str(number))
+    return 0 if found else 1
 
 
 def _killed(run: Running, job: object, name: str) -> object:
@@ -210,14 +231,12 @@ def _shift(run: Running, words: list[str]) -> int:
 
 
 def _read(run: Running, words: list[str]) -> int:
-    line, _, rest = run.files.stdin.partition(b"\n")
-    had_input = bool(run.files.stdin)
-    run.files = run.files._replace(stdin=rest)
+    line = run.read_line()
     names = [word for word in words[1:] if not word.startswith("-")] or ["REPLY"]
-    fields = line.decode(errors="replace").split(None, len(names) - 1)
+    fields = line.removesuffix(b"\n").decode(errors="replace").split(None, len(names) - 1)
     for at, name in enumerate(names):
         run.set(name, fields[at] if at < len(fields) else "")
-    return 0 if had_input else 1
+    return 0 if line else 1
 
 
 def _env(run: Running, words: list[str]) -> int | None:
@@ -228,7 +247,8 @@ def _env(run: Running, words: list[str]) -> int | None:
     if rest:
         return _run(run, rest)
     for name, value in run.variables.items():
-        run.say(f"{name}={value}")
+        if name.isidentifier():
+            run.say(f"{name}={value}")
     return 0
 
 
@@ -292,12 +312,13 @@ def _inputs(run: Running, words: list[str]) -> tuple[list[tuple[str, bytes]], in
     """The contents of the files named, or of stdin; complaints are made on the way."""
     names = [word for word in words[1:] if not word.startswith("-") or word == "-"]
     if not names:
-        return [("", run.files.stdin)], 0
+        return [("", run.stdin())], 0
+    stdin = run.stdin() if {"-", "/dev/stdin"} & set(names) else b""
     found: list[tuple[str, bytes]] = []
     status = 0
     for name in names:
         if name in ("-", "/dev/stdin"):
-            found.append((name, run.files.stdin))
+            found.append((name, stdin))
             continue
         content = b"" if name == "/dev/null" else run.world.read(run.path(name))
         if content is not None:
@@ -310,6 +331,12 @@ def _inputs(run: Running, words: list[str]) -> tuple[list[tuple[str, bytes]], in
 
 
 def _cat(run: Running, words: list[str]) -> int:
+    """What comes from outside is passed on as it comes."""
+    if len(words) == 1 and run.input_open and run.files.stdin is None:
+        from lifepod.runtime.sim.shell import InputMissing
+
+        run.write(1, run.take_input())
+        raise InputMissing
     found, status = _inputs(run, words)
     for _, content in found:
         run.write(1, content)
@@ -317,11 +344,12 @@ def _cat(run: Running, words: list[str]) -> int:
 
 
 def _tee(run: Running, words: list[str]) -> int:
-    run.write(1, run.files.stdin)
+    content = run.stdin()
+    run.write(1, content)
     for name in words[1:]:
         if name != "-a":
             old = run.world.read(run.path(name)) or b"" if "-a" in words else b""
-            run.world.write(run.path(name), old + run.files.stdin)
+            run.world.write(run.path(name), old + content)
     return 0
 
 
@@ -377,8 +405,6 @@ def _wc(run: Running, words: list[str]) -> int:
 
 
 def _grep(run: Running, words: list[str]) -> int | None:
-    import re
-
     options = "".join(word[1:] for word in words[1:] if word.startswith("-"))
     rest = [word for word in words[1:] if not word.startswith("-")]
     if not rest or set(options) - set("qviEFc"):
@@ -434,6 +460,16 @@ def _expr(run: Running, words: list[str]) -> int:
     value = calculate(" ".join("==" if word == "=" else word for word in words[1:]))
     run.say(str(value))
     return 0 if value else 1
+
+
+def _id(run: Running, words: list[str]) -> int:
+    options = "".join(word[1:] for word in words[1:] if word.startswith("-"))
+    number = next((x for x in options if x in "ugG"), "")
+    if number:
+        run.say("root" if "n" in options else "0 10" if number == "G" else "0")
+    else:
+        run.say("uid=0(root) gid=0(root) groups=0(root),10(wheel)")
+    return 0
 
 
 def _says(text: str) -> Command:
@@ -690,6 +726,7 @@ COMMANDS: dict[str, Command] = {
     "trap": _trap,
     "wait": _wait,
     "kill": _kill,
+    "pgrep": _pgrep,
     "break": _break,
     "continue": _continue,
     "return": _return,
@@ -720,7 +757,7 @@ COMMANDS: dict[str, Command] = {
     "hostname": _hostname,
     "expr": _expr,
     "whoami": _says("root"),
-    "id": _says("uid=0(root) gid=0(root) groups=0(root),10(wheel)"),
+    "id": _id,
     "uname": _says("Linux"),
     "nproc": _says("1"),
     "touch": _touch,

@@ -101,7 +101,7 @@ def _variable(name: str, ready: Ready) -> str | None:
         case "?":
             return str(ready.status)
         case "$":
-            return "1"
+            return ready.variables.get("$", "1")
         case "#":
             return str(len(ready.arguments) - 1)
         case "@" | "*":

@@ -40,13 +40,20 @@ class SimContainer(NamedTuple):
 
 
 class SimExec(NamedTuple):
-    """A further process in a container, for a probe or hook (`order`) or a stream. It is given up at `deadline`."""
+    """A further process in a container, for a probe or hook (`order`, numbered so) or a stream (numbered below 0). It is given up
+    at `deadline`."""
 
     number: int
     container_id: str
     order: ProbeOrder | HookOrder | None
     process: Process | None
     deadline: datetime | None = None
+    command: tuple[str, ...] = ()
+
+
+def pid_of(number: int) -> int:
+    """The process id, in its container, of the further process with that number."""
+    return 2 * abs(number) + (1 if number < 0 else 2)
 
 
 class SimPod(NamedTuple):

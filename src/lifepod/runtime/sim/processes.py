@@ -12,7 +12,7 @@ from lifepod.runtime.probe_texts import exec_hook_failed, exec_timed_out
 from lifepod.runtime.sim import files
 from lifepod.runtime.sim.commands import COMMANDS
 from lifepod.runtime.sim.files import View
-from lifepod.runtime.sim.pods import Process, SimContainer, SimExec, SimPod
+from lifepod.runtime.sim.pods import Process, SimContainer, SimExec, SimPod, pid_of
 from lifepod.runtime.sim.program import Container, Program, Programmed, start_program
 from lifepod.runtime.sim.program import copied as copied_program
 from lifepod.runtime.sim.script import ANNOTATION_PREFIX, Attempt, BadScript, Scripted, attempt_of
@@ -93,18 +93,20 @@ def _environment(pod: SimPod, container: SimContainer) -> dict[str, str]:
 
 
 def exec_process(
-    container: SimContainer, command: tuple[str, ...], host: str, two_streams: bool = False
+    container: SimContainer, command: tuple[str, ...], number: int, *, two_streams: bool = False, stdin: bool = False
 ) -> Process | None:
-    """A further process in a container, its output gathered. None: it is not simulated and counts as done well."""
+    """A further process in a container, its output gathered; with `stdin` it is `fed` what it reads. None: it is not simulated
+    and counts as done well."""
     process = container.process
     if isinstance(process, Programmed) and process.respond is not None:
         code, output = process.respond(command)
         return Shell(None, {}, captures=(output.encode(), b""), exit_code=code)
     if not isinstance(process, Shell) or not command or command[0].rsplit("/", 1)[-1] not in COMMANDS:
         return None
-    target = Files(b"", Target("capture", 0), Target("capture", 1 if two_streams else 0))
-    environment = {"PATH": _PATH, "HOME": "/root", **dict(container.config.env)}
-    return start_shell(command, environment, container.config.working_dir, False, target, (b"", b""))
+    target = Files(None if stdin else b"", Target("capture", 0), Target("capture", 1 if two_streams else 0))
+    environment = {"PATH": _PATH, "HOME": "/root", **dict(container.config.env), "$": str(pid_of(number))}
+    shell = start_shell(command, environment, container.config.working_dir, False, target, (b"", b""))
+    return shell._replace(input_open=stdin)
 
 
 # ------------------------------------------------------------------------------------------------ running
@@ -135,7 +137,10 @@ def next_wake(pod: SimPod) -> datetime | None:
 
 
 def _world(pod: SimPod, container: SimContainer, facts: PodFacts, now: datetime) -> ContainerWorld:
-    return ContainerWorld(container.config, container.id, pod.tree, container.log, facts.hostname, facts.lookup, now)
+    further = tuple((pid_of(e.number), e.command) for e in pod.execs if e.container_id == container.id and e.command)
+    return ContainerWorld(
+        container.config, container.id, pod.tree, container.log, facts.hostname, facts.lookup, now, further
+    )
 
 
 def run(pod: SimPod, container: SimContainer, facts: PodFacts, now: datetime) -> tuple[SimPod, SimContainer]:
@@ -157,6 +162,9 @@ def signal(
 
 
 def _after(pod: SimPod, container: SimContainer, world: ContainerWorld) -> tuple[SimPod, SimContainer]:
+    """The pod as the run left it; what the first process was sent by the others reaches it."""
+    while world.signals and container.process is not None:
+        container = container._replace(process=container.process.signal(world, world.signals.pop(0)))
     container = container._replace(log=world.logged)
     return pod._replace(tree=world.tree).with_container(container), container
 
@@ -169,7 +177,7 @@ def run_exec(
         return pod, exec_
     world = _world(pod, container, facts, now)
     exec_ = exec_._replace(process=exec_.process.run(world))
-    pod = pod._replace(tree=world.tree).with_container(container._replace(log=world.logged))
+    pod, _ = _after(pod, container, world)
     return pod.with_exec(exec_), exec_
 
 

@@ -49,6 +49,7 @@ from lifepod.runtime.sim import faults, files, images, probing, processes
 from lifepod.runtime.sim.pods import SimContainer, SimExec, SimPod, report_of
 from lifepod.runtime.sim.program import Program
 from lifepod.runtime.sim.script import Attempt
+from lifepod.runtime.sim.shell import Shell
 from lifepod.runtime.sim.world import Lookup
 from lifepod.turn import Interest, News, Turned
 
@@ -228,9 +229,15 @@ class SimRuntime:
             self._put(pod, now)
 
     def start_exec(
-        self, uid: str, container_id: str, command: tuple[str, ...], ends: processes.StreamEnds, now: datetime
+        self,
+        uid: str,
+        container_id: str,
+        command: tuple[str, ...],
+        ends: processes.StreamEnds,
+        now: datetime,
+        stdin: bool = False,
     ) -> int | None:
-        """Run a command for a stream; answers its number, None when the container does not run."""
+        """Run a command for a stream; answers its number, None when the container does not run. Its input comes by `feed`."""
         pod = self._pods.get(uid)
         container = pod.container(container_id) if pod else None
         if pod is None or container is None or container.state != "running":
@@ -238,9 +245,17 @@ class SimRuntime:
         now += self.skew
         number = -next(self._number)
         self.streams[number] = ends
-        process = processes.exec_process(container, command, pod.ip or self.host_ip, two_streams=True)
-        self._put(pod._replace(execs=(*pod.execs, SimExec(number, container_id, None, process))), now)
+        process = processes.exec_process(container, command, number, two_streams=True, stdin=stdin)
+        exec_ = SimExec(number, container_id, None, process, command=command)
+        self._put(pod._replace(execs=(*pod.execs, exec_)), now)
         return number
+
+    def feed(self, uid: str, number: int, data: bytes, is_end: bool, now: datetime) -> None:
+        """Put more on the standard input of a process that `start_exec` made; one that has ended reads nothing."""
+        pod = self._pods.get(uid)
+        for exec_ in pod.execs if pod else ():
+            if pod is not None and exec_.number == number and isinstance(exec_.process, Shell):
+                self._put(pod.with_exec(exec_._replace(process=exec_.process.fed(data, is_end))), now + self.skew)
 
     def follow(self, uid: str, tell: Callable[[], None]) -> None:
         """Call `tell` each time something of the pod may have moved on: a line written, a process ended."""
@@ -352,6 +367,9 @@ class SimRuntime:
             return pod
         pod, exec_ = processes.run_exec(pod, exec_, container, self._facts(pod), now)
         self._tell_stream(exec_)
+        container = pod.container(exec_.container_id)
+        if container is not None and container.process is not None and container.process.exit_code is not None:
+            return self._finish(pod, container, container.process.exit_code, "", now)
         code = exec_.process.exit_code if exec_.process is not None else 0
         if code is not None:
             return self._finish_exec(pod, exec_, code, now)
@@ -510,8 +528,9 @@ class SimRuntime:
             return self._end(pod, number, probing.http_hook(handler, pod, pod.ip or self.host_ip), now)
         if container is None or container.state != "running" or not isinstance(handler, ExecHandler):
             return self._end(pod, number, Failed("", "container is not running"), now)
-        process = processes.exec_process(container, handler.command, pod.ip or self.host_ip)
-        return pod._replace(execs=(*pod.execs, SimExec(number, container.id, verb, process)))
+        process = processes.exec_process(container, handler.command, number)
+        exec_ = SimExec(number, container.id, verb, process, command=handler.command)
+        return pod._replace(execs=(*pod.execs, exec_))
 
     def _probe(self, pod: SimPod, number: int, verb: ProbeOrder, now: datetime) -> SimPod:
         container = pod.container(verb.container_id)
@@ -527,9 +546,10 @@ class SimRuntime:
             return self._end(pod, number, said, now)
         if not isinstance(verb.handler, ExecHandler):
             return self._end(pod, number, probing.asked_over_network(verb, pod, host), now)
-        process = processes.exec_process(container, verb.handler.command, host)
+        process = processes.exec_process(container, verb.handler.command, number)
         deadline = now + timedelta(seconds=verb.timeout_seconds)
-        return pod._replace(execs=(*pod.execs, SimExec(number, container.id, verb, process, deadline)))
+        exec_ = SimExec(number, container.id, verb, process, deadline, verb.handler.command)
+        return pod._replace(execs=(*pod.execs, exec_))
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -58,6 +58,8 @@ class World(Protocol):
     def remove(self, path: str) -> bool: ...
     def log(self, stream: int, text: bytes) -> None: ...
     def addresses_of(self, name: str) -> tuple[str, ...]: ...
+    def signal_init(self, name: str) -> None: ...
+    def processes(self) -> tuple[tuple[int, tuple[str, ...]], ...]: ...
 
 
 # ------------------------------------------------------------------------------------------------ state
@@ -71,9 +73,9 @@ class Target(NamedTuple):
 
 
 class Files(NamedTuple):
-    """The three standard streams."""
+    """The three standard streams. `stdin` None: what comes to the process from outside (`Shell.input`)."""
 
-    stdin: bytes
+    stdin: bytes | None
     out: Target
     err: Target
 
@@ -92,7 +94,15 @@ class AwaitingJobs(NamedTuple):
     job: int | None
 
 
-Wait: TypeAlias = Sleeping | AwaitingJobs
+class AwaitingInput(NamedTuple):
+    """For more on standard input, or its end."""
+
+
+class InputMissing(Exception):
+    """A command wants more of its input than has come; it is tried again when there is more."""
+
+
+Wait: TypeAlias = Sleeping | AwaitingJobs | AwaitingInput
 
 
 class Listening(NamedTuple):
@@ -165,6 +175,18 @@ class EndTrap(NamedTuple):
     status: int
 
 
+class Again(NamedTuple):
+    """A command that waited for input."""
+
+    words: tuple[str, ...]
+
+
+class ReadScript(NamedTuple):
+    """The next command is to be read from standard input; `begun` are its lines so far."""
+
+    begun: str = ""
+
+
 class Finish(NamedTuple):
     """The process ends with the status it has (after `exec`)."""
 
@@ -188,6 +210,8 @@ class Shell(NamedTuple):
     listening: tuple[Listening, ...] = ()
     exit_code: int | None = None
     is_init: bool = True
+    input: bytes = b""
+    input_open: bool = False
 
     @property
     def wake_at(self) -> datetime | None:
@@ -204,6 +228,11 @@ class Shell(NamedTuple):
     def run(self, world: World) -> Shell:
         """Go on as far as possible at `world.now`."""
         return Running(self, world).go()
+
+    def fed(self, data: bytes, is_end: bool = False) -> Shell:
+        """The process with more on its standard input; it goes on when it is next run."""
+        wait = None if isinstance(self.wait, AwaitingInput) else self.wait
+        return self._replace(input=self.input + data, input_open=self.input_open and not is_end, wait=wait)
 
     def signal(self, world: World, name: str) -> Shell:
         """Receive a signal (`TERM`, `INT`, …; KILL never comes here)."""
@@ -270,6 +299,8 @@ class Running:
             self.listening,
             self.exit_code,
             self.is_init,
+            self.input,
+            self.input_open,
         ) = shell
         self.steps = 0
 
@@ -291,6 +322,8 @@ class Running:
             self.listening,
             self.exit_code,
             self.is_init,
+            self.input,
+            self.input_open,
         )
 
     # -------------------------------------------------------------------------------- the loop
@@ -358,6 +391,39 @@ class Running:
         handler = self.traps.get(name)
         if handler is not None:
             self.push(handler, EndTrap(self.status))
+
+    # -------------------------------------------------------------------------------- standard input
+
+    def stdin(self) -> bytes:
+        """All of standard input. Raises InputMissing while more may come."""
+        if self.files.stdin is not None:
+            return self.files.stdin
+        if self.input_open:
+            raise InputMissing
+        return self.take_input()
+
+    def take_input(self) -> bytes:
+        """What has come from outside so far."""
+        content, self.input = self.input, b""
+        return content
+
+    def read_line(self) -> bytes:
+        """The next line of standard input with its end; b"" when there is none. Raises InputMissing."""
+        own = self.files.stdin is None
+        content = self.input if self.files.stdin is None else self.files.stdin
+        line, newline, rest = content.partition(b"\n")
+        if own and not newline and self.input_open:
+            raise InputMissing
+        if own:
+            self.input = rest
+        else:
+            self.files = self.files._replace(stdin=rest)
+        return line + newline
+
+    def await_input(self, frame: Again | ReadScript) -> None:
+        """Go on with `frame` when there is more."""
+        self.push(frame)
+        self.wait = AwaitingInput()
 
     # -------------------------------------------------------------------------------- what commands use
 
@@ -436,6 +502,14 @@ class Running:
             self.sleep(None)
             return
         self.push(tree, self._leave_subshell())
+        self.arguments, self.traps = arguments, {n: h for n, h in self.traps.items() if h is None}
+
+    def read_script(self, arguments: tuple[str, ...]) -> None:
+        """`sh`: the commands come on standard input."""
+        if self.files.stdin is not None:
+            self.run_script(self.files.stdin.decode(errors="replace"), arguments)
+            return
+        self.push(ReadScript(), self._leave_subshell())
         self.arguments, self.traps = arguments, {n: h for n, h in self.traps.items() if h is None}
 
     def replace(self, words: list[str]) -> None:
@@ -523,9 +597,36 @@ def _call(run: Running, words: list[str]) -> None:
     if command is None:
         run.sleep(None)
         return
-    status = command(run, words)
+    try:
+        status = command(run, words)
+    except InputMissing:
+        run.await_input(Again(tuple(words)))
+        return
     if status is not None:
         run.status = status
+
+
+def _again(run: Running, frame: Again) -> None:
+    _call(run, list(frame.words))
+
+
+def _read_script(run: Running, frame: ReadScript) -> None:
+    """Run the next command of standard input; lines are put together until they can be read."""
+    try:
+        line = run.read_line().decode(errors="replace")
+    except InputMissing:
+        run.await_input(frame)
+        return
+    if not line:
+        if frame.begun:
+            run.sleep(None)
+        return
+    text = frame.begun + line
+    tree = parsed(text) if text.strip() else Sequence(())
+    if tree is None:
+        run.push(ReadScript(text))
+    else:
+        run.push(tree, ReadScript())
 
 
 def _end_substitution(run: Running, frame: EndSubstitution) -> None:
@@ -570,7 +671,7 @@ def _pipeline(run: Running, node: Pipeline) -> None:
     _pipe_stage(run, PipeNext(node.stages, run.files), run.files.stdin)
 
 
-def _pipe_stage(run: Running, frame: PipeNext, stdin: bytes) -> None:
+def _pipe_stage(run: Running, frame: PipeNext, stdin: bytes | None) -> None:
     """One stage after the other: what the first wrote is the next one's input."""
     stage, rest = frame.stages[0], frame.stages[1:]
     if not rest:
@@ -763,5 +864,7 @@ _HANDLERS: dict[type, Any] = {
     EndSubstitution: _end_substitution,
     EndFunction: _end_function,
     EndTrap: _end_trap,
+    Again: _again,
+    ReadScript: _read_script,
     Finish: _finish,
 }

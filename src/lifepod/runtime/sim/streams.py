@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 
 from lifepod.runtime.base import ByteStream, ExecStream, LogOptions, StreamRefused
 from lifepod.runtime.cri_log import LogSelection
@@ -87,14 +88,21 @@ class SimStreams:
     async def exec(
         self, pod_uid: str, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool
     ) -> ExecStream:
-        """Run a command. Its standard input is not read: scripted processes have none."""
+        """Run a command; a shell's commands that read get what the client sends. It has no terminal."""
         ends = _ExecEnds(asyncio.get_running_loop())
         with self._around:
-            number = self._runtime.start_exec(pod_uid, container_id, command, ends, self._now())
+            number = self._runtime.start_exec(pod_uid, container_id, command, ends, self._now(), stdin)
         if number is None:
             raise StreamRefused(f'container "{container_id}" is not running')
+        if stdin:
+            ends.feed = partial(self._feed, pod_uid, number)
         self._poke()
         return ends
+
+    def _feed(self, pod_uid: str, number: int, data: bytes, is_end: bool) -> None:
+        with self._around:
+            self._runtime.feed(pod_uid, number, data, is_end, self._now())
+        self._poke()
 
     async def attach(self, pod_uid: str, container_id: str, *, stdin: bool, tty: bool) -> ExecStream:
         """What the container writes from now on."""
@@ -172,6 +180,7 @@ class _ExecEnds(_Ends):
         self._loop = loop
         self._moved = asyncio.Event()
         self._closed = False
+        self.feed: Callable[[bytes, bool], None] | None = None
 
     def wrote(self, output: tuple[bytes, bytes]) -> None:
         super().wrote(output)
@@ -186,10 +195,15 @@ class _ExecEnds(_Ends):
             self._loop.call_soon_threadsafe(self._moved.set)
 
     async def write(self, data: bytes) -> None:
-        """Nobody reads it."""
+        """More for its standard input."""
+        if self.feed is not None:
+            self.feed(data, False)
 
     async def close_stdin(self) -> None:
-        """Nobody reads it."""
+        """That was all of it."""
+        feed, self.feed = self.feed, None
+        if feed is not None:
+            feed(b"", True)
 
     async def resize(self, width: int, height: int) -> None:
         """It has no terminal."""
@@ -214,6 +228,8 @@ class _ExecEnds(_Ends):
         return self.code or 0
 
     async def close(self) -> None:
+        """The client is gone: the process reads an end and is not killed."""
+        await self.close_stdin()
         self._closed = True
         self._moved.set()
 

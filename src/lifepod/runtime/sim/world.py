@@ -27,6 +27,7 @@ class ContainerWorld:
         hostname: str,
         lookup: Lookup,
         now: datetime,
+        further: tuple[tuple[int, tuple[str, ...]], ...] = (),
     ) -> None:
         self.tree = tree
         self.logged = log
@@ -36,6 +37,9 @@ class ContainerWorld:
         self._read_only_root = config.security.read_only_root
         self._namespace = config.pod_namespace
         self._lookup = lookup
+        self._processes = ((1, config.command + config.args or ("sleep", "infinity")), *further)
+        self.signals: list[str] = []
+        """What the container's first process has been sent by another of its processes."""
 
     def read(self, path: str) -> bytes | None:
         return files.read(self.tree, self._view, path)
@@ -80,6 +84,13 @@ class ContainerWorld:
 
     def log(self, stream: int, text: bytes) -> None:
         self.logged = self.logged.written(stream, text, self.now)
+
+    def signal_init(self, name: str) -> None:
+        self.signals.append(name)
+
+    def processes(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        """Numbers and command lines: the container's first, then those that were run in it."""
+        return self._processes
 
     def addresses_of(self, name: str) -> tuple[str, ...]:
         return self._lookup(self._namespace, name)
