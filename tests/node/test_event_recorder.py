@@ -111,6 +111,6 @@ def test_a_field_without_effect_is_told_once() -> None:
 
 
 def test_a_substituted_image_is_told_once_a_name() -> None:
-    (event,) = image_substituted("busybox:1.36", frozenset())
-    assert image_substituted("busybox:1.36", frozenset((event.message,))) == ()
-    assert image_substituted("busybox:1.37", frozenset((event.message,))) != ()
+    (event,) = image_substituted("busybox:1.36", "image mode host", frozenset())
+    assert image_substituted("busybox:1.36", "image mode host", frozenset((event.message,))) == ()
+    assert image_substituted("busybox:1.37", "image mode host", frozenset((event.message,))) != ()

@@ -1,6 +1,7 @@
 """`--data DIR`: what outlives this process. The journal of the objects, the keys that tokens and certificates hang on, the pods.
 
-Layout: `journal/` (SQLite), `credentials.json` (0600), `node/` (the runtime's: containers, logs, volumes). A second lifepod on
+Layout: `journal/` (SQLite), `credentials.json` (0600), `node/` (the runtime's: containers, logs, volumes),
+`images.json` (which images are real, in mode `if-reachable`). A second lifepod on
 the same folder is refused by the journal's lock.
 """
 

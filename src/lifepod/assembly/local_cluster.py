@@ -12,7 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
@@ -53,7 +53,8 @@ _NETWORKED = frozenset(("services", "endpointslices.discovery.k8s.io"))
 class LocalOptions(NamedTuple):
     """What a cluster of this process is made of. `runtime` is `sandbox`, `host` or `sim`; `work` a folder of its own.
 
-    `images` is `auto` (real ones, in the sandbox) or `host` (this machine's files stand in for every image).
+    `images`, in the sandbox: `auto` (real ones), `host` (this machine's files stand in for every image) or `if-reachable`
+    (real ones where they are here or their registry answers, else stand-ins).
     """
 
     runtime: str = "sandbox"
@@ -80,6 +81,8 @@ class LocalCluster:
         """How many objects came back from `data`."""
         self.adopted = 0
         """How many pods had outlived the last lifepod."""
+        self.on_notice: Callable[[str], None] = _log.warning
+        """Hears once of what people should know of the whole cluster."""
         self._ids = RandomIds()
         self._shared = SharedRuntime()
         self._scripted: dict[str, NodeStreams] = {}
@@ -157,7 +160,7 @@ class LocalCluster:
                 self._mint,
                 cluster_dns=cluster_dns_ip(SERVICE_CIDR),
                 node_resolv_conf=resolv_conf(),
-                substitutes_images=self.options.images == "host" or self.options.runtime == "host",
+                stands_in=runtime.images.stands_in,
             )
             share = self._shared.add_node(settings.name, self.cluster.listener(settings.name), runtime)
             self.cluster.add_node(agent, share)
@@ -212,11 +215,17 @@ class LocalCluster:
         return sandbox, str(IPv4Network(POD_CIDR)[1])
 
     def _images(self) -> ImageSource | None:
+        insecure = self.options.insecure_registries
         if self.options.images == "host":
             return None
-        from lifepod.runtime.images.pod_images import PodImages
+        if self.options.images == "auto":
+            from lifepod.runtime.images.pod_images import PodImages
 
-        return PodImages(insecure=self.options.insecure_registries)
+            return PodImages(insecure=insecure)
+        from lifepod.runtime.reachable_images import ReachableImages
+
+        kept = str(self.options.data.absolute() / "images.json") if self.options.data else ""
+        return ReachableImages(insecure=insecure, kept=kept, on_notice=self._notice)
 
     async def stop(self) -> None:
         """Take everything down: watches end, containers are killed, folders go. What `data` keeps stays."""
@@ -275,6 +284,9 @@ class LocalCluster:
         audiences = (audience,) if audience else (self.plane.api.settings.issuer,)
         token, _ = self.plane.tokens.issue(account, audiences, seconds, self._ids.uid(), pod)
         return token
+
+    def _notice(self, text: str) -> None:
+        self.on_notice(text)
 
     def _warn(self, pod_uid: str, text: str) -> None:
         self.warnings.append((pod_uid, text))

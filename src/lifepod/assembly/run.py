@@ -39,7 +39,10 @@ _FIRST = ("namespaces", "customresourcedefinitions.apiextensions.k8s.io")
 
 
 class Venue(NamedTuple):
-    """Where the run takes place. `is_ours`: a cluster of this process's own, so everything in it is the run's."""
+    """Where the run takes place. `is_ours`: a cluster of this process's own, so everything in it is the run's.
+
+    `tell_notices` says who hears from now on what people should know of the whole cluster.
+    """
 
     client: Client
     title: str
@@ -47,6 +50,7 @@ class Venue(NamedTuple):
     is_ours: bool
     now: Callable[[], datetime]
     decisions: Callable[[str], tuple[Because, ...]] = lambda uid: ()
+    tell_notices: Callable[[Callable[[str], None]], None] = lambda hear: None
 
 
 class Screen(Protocol):

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -48,7 +48,7 @@ class RunOptions(NamedTuple):
     runtime: str | None = None
     context: str | None = None
     kubeconfig: str | None = None
-    images: str = "host"
+    images: str = "if-reachable"
     insecure_registries: tuple[str, ...] = ()
 
 
@@ -72,6 +72,7 @@ async def run(options: RunOptions) -> int:
 
 async def _run_at(venue: Venue, manifests: list[Manifest], options: RunOptions, stop: asyncio.Event) -> int:
     screen = _screen(venue, options)
+    venue.tell_notices(screen.say)
     session = Session(venue, manifests, options.until, screen)
     try:
         if venue.is_ours:
@@ -125,7 +126,11 @@ async def _venue(options: RunOptions) -> AsyncIterator[Venue]:
         title = f"lifepod run: a cluster of its own, runtime {runtime}"
         client = cluster.client()
         try:
-            yield Venue(client, title, notes, True, cluster.clock.now, cluster.decisions)
+
+            def tell_notices(hear: Callable[[str], None]) -> None:
+                cluster.on_notice = hear
+
+            yield Venue(client, title, notes, True, cluster.clock.now, cluster.decisions, tell_notices)
         finally:
             await client.close()
     finally:
@@ -135,6 +140,8 @@ async def _venue(options: RunOptions) -> AsyncIterator[Venue]:
 def _images_note(runtime: str, images: str) -> str:
     if runtime == "sandbox" and images == "auto":
         return "images: real ones, pulled where they are not here yet (mode `auto`); `--images host` needs none"
+    if runtime == "sandbox" and images == "if-reachable":
+        return "images: real ones that are here or whose registry answers, else this machine's own files (mode `if-reachable`)"
     if runtime == "sim":
         return "images: none; containers follow scripts, no process runs"
     return f"images: none are pulled; containers run this machine's own files{' in a sandbox' if runtime == 'sandbox' else ''} (mode `host`)"

@@ -33,7 +33,7 @@ class UpOptions(NamedTuple):
     runtime: str | None = None
     nodes: int = 1
     detach: bool = False
-    images: str = "host"
+    images: str = "if-reachable"
     insecure_registries: tuple[str, ...] = ()
 
 
@@ -106,6 +106,7 @@ async def _serve(options: UpOptions, place: Place, say: Callable[[str], None]) -
             options.insecure_registries,
         )
     )
+    cluster.on_notice = lambda text: print(text, file=sys.stderr, flush=True)
     context = "lifepod" if place.name == "default" else f"lifepod-{place.name}"
     written: list[Path] = []
     try:

@@ -16,6 +16,12 @@ _MEANING = {
     "outbound": "a network outside of the cluster",
 }
 
+_IMAGES = (
+    "real images that are here (`lifepod image ls`) or whose registry answers, else this machine's own files; "
+    "`--images auto` and `--images host` choose one of both"
+)
+_NO_IMAGES = "real images need the sandbox"
+
 
 @click.command("doctor")
 def command() -> None:
@@ -31,4 +37,5 @@ def command() -> None:
             click.echo(f"{'':<15}do: {finding.advice}")
     best = best_level(findings)
     click.echo(f"\n`lifepod up` and `lifepod run` use: {best or 'nothing by themselves; add --runtime host'}")
+    click.echo(f"and image mode: {'if-reachable' if best else 'host'}; {_IMAGES if best else _NO_IMAGES}")
     sys.exit(0 if best else 1)

@@ -39,10 +39,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--images",
-    type=click.Choice(["auto", "host"]),
-    default="host",
+    type=click.Choice(["if-reachable", "auto", "host"]),
+    default="if-reachable",
     show_default=True,
-    help="Real images, pulled where they are missing; or this machine's own files for every image.",
+    help="Real images, pulled where they are missing (auto); this machine's own files for every image (host); real ones "
+    "where they are here or their registry answers, else the files (if-reachable).",
 )
 @click.option(
     "--insecure-registry",

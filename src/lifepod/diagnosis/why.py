@@ -260,7 +260,8 @@ def _cannot_start(picture: Picture, status: JsonObject) -> Finding | None:
     remedy: tuple[str, ...] = ()
     if "no command specified" in message:
         remedy = (
-            "Image mode `host` has no images, so nothing knows what to run: write `command:` under the container.",
+            "This machine's own files stand in for the image, or it names no command, so nothing knows what to run: write "
+            "`command:` under the container.",
         )
     return Finding(status["name"], f"It cannot be started: {message}.", "It is tried again by itself.", remedy=remedy)
 

@@ -97,10 +97,14 @@ def _no_token(pod: JsonObject, audience: str, seconds: int) -> str:
     return ""
 
 
+def _no_stand_in(image: str) -> str:
+    return ""
+
+
 class Agent:
     """The agent of one node. `skew`: how far its clock is ahead of the API server's. `heartbeat` None: it sends none.
 
-    `substitutes_images`: containers run the machine's own files instead of their images (image mode `host`).
+    `stands_in` says of an image name why containers run the machine's own files instead, "" when they do not.
     """
 
     def __init__(
@@ -114,7 +118,7 @@ class Agent:
         skew: timedelta = timedelta(0),
         cluster_dns: str = "10.96.0.10",
         node_resolv_conf: str = "",
-        substitutes_images: bool = False,
+        stands_in: Callable[[str], str] = _no_stand_in,
     ) -> None:
         self.node = settings.name
         self.name = f"node/{settings.name}"
@@ -124,7 +128,7 @@ class Agent:
         names = node_names(settings.name, cluster_dns, node_resolv_conf)
         self._setting = Setting(settings.name, settings.addresses, reader, mint, settings.allocatable, names)
         self._scheme = scheme
-        self._substitutes_images = substitutes_images
+        self._stands_in = stands_in
         self._events = EventRecorder(settings.name, self._has_event)
         self._told: frozenset[str] = frozenset()
         self.measure: Callable[[str], Usage | None] = _not_measured
@@ -496,8 +500,8 @@ class Agent:
         asked = orders.order_for(action, Subject(entry.obj, entry.report), self._setting)
         if isinstance(asked, Failed):
             return entry._replace(ended=(*entry.ended, Ended(action.number, asked, now)))
-        if self._substitutes_images and isinstance(asked, CreateContainerOrder):
-            self._notify(notices.image_substituted(asked.config.image, self._told), effects, now)
+        if isinstance(asked, CreateContainerOrder) and (why := self._stands_in(asked.config.image)):
+            self._notify(notices.image_substituted(asked.config.image, why, self._told), effects, now)
         effects.append(Perform(self.node, Order(uid, action.number, asked)))  # type: ignore[arg-type]  # no other outcome
         return entry
 

@@ -23,7 +23,7 @@ def unhonoured_fields(pod: JsonObject, told: frozenset[str]) -> tuple[Event, ...
     return tuple(events)
 
 
-def image_substituted(image: str, told: frozenset[str]) -> tuple[Event, ...]:
-    """Told once an image name in image mode `host`."""
-    text = f'Image "{image}" is not pulled: its containers run this machine\'s own files (image mode host)'
+def image_substituted(image: str, why: str, told: frozenset[str]) -> tuple[Event, ...]:
+    """Told once an image name that this machine's own files stand in for."""
+    text = f'Image "{image}" is not pulled: its containers run this machine\'s own files ({why})'
     return () if text in told else (Event("Normal", IMAGE_SUBSTITUTED, text),)

@@ -1,7 +1,7 @@
 """Where a container's files come from: what a process runtime asks, and the answer of image mode `host`.
 
 In mode `host` nothing is pulled: every name that parses counts as present and stands for this machine's own files, but for
-those under `.invalid`. Real images are `images/pod_images.py`.
+those under `.invalid`. Real images are `images/pod_images.py`, the choice between both is `reachable_images.py`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ class ImageSource(Protocol):
         """Raises ImageUnusable."""
         ...
 
+    def stands_in(self, image: str) -> str:
+        """Why this machine's own files stand in for an image that was asked for; "" when they do not."""
+        ...
+
     def adopt(self, root: str) -> None:
         """A container with the image's files at `root` outlived the lifepod that started it."""
         ...
@@ -84,6 +88,9 @@ class StandInImages:
         if not config.command and not config.args:
             raise ImageUnusable("CreateContainerError", "no command specified")
         return ContainerImage(config)
+
+    def stands_in(self, image: str) -> str:
+        return "image mode host"
 
     def adopt(self, root: str) -> None:
         return

@@ -136,7 +136,7 @@ class BoardScreen:
         if self._run is None:
             self._console.print(text, markup=False, highlight=False)
         else:
-            self._header.notes.append(text)
+            self._header.notes += text.splitlines()
             self._dirty = True
 
     def tick(self) -> None:

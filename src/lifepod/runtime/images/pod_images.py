@@ -59,6 +59,13 @@ class PodImages:
             os.close(fd)
         self._held.clear()
 
+    def has(self, image: ImageReference) -> bool:
+        """Whether the image can be run without asking any registry."""
+        return self._images.find(image) is not None
+
+    def stands_in(self, image: str) -> str:
+        return ""
+
     # -------------------------------------------------------------------------------------------- orders
 
     async def inspect(self, image: str) -> Outcome:

@@ -31,6 +31,11 @@ _LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
 _CHALLENGE = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
+def registry_host(domain: str) -> str:
+    """Who is asked for images of this domain: Docker Hub's registry has another name than its images."""
+    return "registry-1.docker.io" if domain == "docker.io" else domain
+
+
 class Resolved(NamedTuple):
     """What a name stands for now."""
 
@@ -50,7 +55,7 @@ class Registry:
     ) -> None:
         self._image = image
         self._credentials = credentials
-        self._host = "registry-1.docker.io" if image.domain == "docker.io" else image.domain
+        self._host = registry_host(image.domain)
         self._is_insecure = image.domain in insecure or bool(_LOCAL.fullmatch(image.domain))
         self._scheme = "https"
         self._header = ""
@@ -75,6 +80,23 @@ class Registry:
 
     def close(self) -> None:
         self._client.close()
+
+    def problem(self, seconds: float) -> str:
+        """What keeps the registry from answering at all, "" when it answers, be it with a refusal."""
+        import httpx
+
+        said = ""
+        for scheme in ("https", "http") if self._is_insecure else ("https",):
+            try:
+                with self._client.stream(
+                    "GET", f"{scheme}://{self._host}/v2/", timeout=seconds, follow_redirects=False
+                ):
+                    return ""
+            except httpx.HTTPError as exc:
+                said = _reason(exc)
+                if said.startswith("tls:"):
+                    return ""
+        return said
 
     # -------------------------------------------------------------------------------------------- names
 
