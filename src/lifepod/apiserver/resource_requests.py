@@ -13,6 +13,7 @@ from typing import Final
 
 from lifepod.api.field_errors import FieldError, forbidden
 from lifepod.api.kinds import Kind
+from lifepod.api.metrics_v1beta1 import GROUP as METRICS
 from lifepod.api.objects import JsonObject
 from lifepod.api.writes import ApiError
 from lifepod.apiserver.auth import Attributes, User
@@ -73,6 +74,10 @@ class ResourceRequests:
             raise forbidden_resource(user.name, verb, path.group, resource, path.name, path.namespace)
         if path.subresource in STREAMED:
             return self._streams.answer(request, path)
+        if path.group == METRICS and self._seams.usage is not None:
+            from lifepod.apiserver.metrics_requests import MetricsRequests
+
+            return MetricsRequests(self._seams, self._seams.usage).answer(request, kind, path)
         match verb:
             case "get":
                 return self._get(request, kind, path)

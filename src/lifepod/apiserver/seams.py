@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from lifepod.apiserver.auth import Authorizer, TokenVerifier, User, any_known_user
-from lifepod.runtime.base import NodeStreams
+from lifepod.runtime.base import NodeStreams, UsageSource
 
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
@@ -37,6 +37,7 @@ class Seams(NamedTuple):
     on_written    called after a write, outside the lock, so that the cluster takes its turn
     durable(rev)  None when that revision needs no waiting, else what the answer waits for
     streams_for   a node's logs, processes and ports by its name; None when it has none
+    usage         who measures for metrics.k8s.io; None where nobody does, and then that group is not served
     """
 
     api: Api
@@ -47,3 +48,4 @@ class Seams(NamedTuple):
     streams_for: Callable[[str], NodeStreams | None] = _no_streams
     authorize: Authorizer = any_known_user
     verify: TokenVerifier = _no_token
+    usage: UsageSource | None = None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lifepod.api.builtin import builtin_kinds
 from lifepod.api.kinds import KindRegistry
+from lifepod.api.metrics_v1beta1 import KINDS as METRICS_KINDS
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.api import Api, Settings
 from lifepod.apiserver.app import App, ExtraPath, Hooks
@@ -19,7 +20,7 @@ from lifepod.apiserver.resource_requests import ResourceRequests
 from lifepod.apiserver.seams import Seams
 from lifepod.apiserver.service_account_tokens import ServiceAccountTokens
 from lifepod.clock import Ids
-from lifepod.runtime.base import NodeStreams
+from lifepod.runtime.base import NodeStreams, UsageSource
 from lifepod.store import Store
 
 
@@ -46,6 +47,7 @@ class Around(NamedTuple):
     durable: Callable[[int], Awaitable[None] | None] = lambda revision: None
     hooks: Hooks | None = None
     extra_paths: tuple[ExtraPath, ...] = ()
+    usage: UsageSource | None = None
 
 
 def control_plane(
@@ -61,7 +63,13 @@ def control_plane(
         return api_holder[0].store.get(resource, namespace, name)
 
     tokens = ServiceAccountTokens(credentials.token_key, lookup, around.now)
-    api = Api(store, KindRegistry(builtin_kinds()), around.ids, settings, tokens)
+    api = Api(
+        store,
+        KindRegistry((*builtin_kinds(), *(METRICS_KINDS if around.usage is not None else ()))),
+        around.ids,
+        settings,
+        tokens,
+    )
     api_holder.append(api)
     bootstrap(api, around.now())
     token = around.ids.hexadecimal(32)
@@ -73,6 +81,7 @@ def control_plane(
         around.durable,
         around.streams_for,
         verify=tokens.user_of,
+        usage=around.usage,
     )
     authenticator = Authenticator({token: ADMIN}, tokens.user_of)
     resources = ResourceRequests(seams)

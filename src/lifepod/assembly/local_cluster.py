@@ -38,9 +38,11 @@ from lifepod.lifecycle.vocabulary import Because
 from lifepod.net.node_network import NodeNetwork, cluster_dns_ip
 from lifepod.net.service_table import service_table
 from lifepod.node.agent import Agent
-from lifepod.runtime.base import NodeStreams
+from lifepod.node.resource_usage import ResourceUsage
+from lifepod.runtime.base import NodeStreams, UsageSample
 from lifepod.runtime.image_source import ImageSource
 from lifepod.runtime.process.runtime import ProcessRuntime
+from lifepod.runtime.process.usage import can_measure, machine_sample
 from lifepod.runtime.volume_folders import remove_tree
 from lifepod.store import Selection, Store
 from lifepod.store.record import Change
@@ -109,7 +111,15 @@ class LocalCluster:
             self.kept = self._data.attach(store)
         durable = self._data.durable if self._data else lambda revision: None
         pages = (DecisionPages(self.decisions),)
-        around = Around(self.clock.now, self._ids, self.streams_for, self._wake, durable=durable, extra_paths=pages)
+        around = Around(
+            self.clock.now,
+            self._ids,
+            self.streams_for,
+            self._wake,
+            durable=durable,
+            extra_paths=pages,
+            usage=self._usage(),
+        )
         self.plane = control_plane(around, credentials, store)
         if self._data is not None:
             self._data.serve(self.plane.api)
@@ -126,6 +136,16 @@ class LocalCluster:
         self._network_changed.set()
         self.cluster.turn(self.clock.now())
         self._wake()
+
+    def _usage(self) -> ResourceUsage | None:
+        """Who measures; nobody where containers are scripted, nor where there is no /proc to read."""
+        if self.options.runtime == "sim" or not can_measure():
+            return None
+
+        def samples(uid: str) -> tuple[UsageSample, ...]:
+            return self._runtime.samples(uid) if self._runtime is not None else ()
+
+        return ResourceUsage(samples, machine_sample)
 
     def _credentials(self) -> Credentials:
         return self._data.credentials(self.clock.now()) if self._data else mint_credentials(self.clock.now())

@@ -7,7 +7,8 @@ Implementations: `sandbox/` (namespaces), `host/` (plain processes), `sim/` (scr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from lifepod.lifecycle.vocabulary import Ended, Handler, HookKind, ProbeKind, RuntimeReport
@@ -231,6 +232,47 @@ class Runtime(Protocol):
     def reports(self) -> dict[str, RuntimeReport]:
         """What is here now by pod UID; after a restart with `--data`, the pods that lived on."""
         ...
+
+
+# ------------------------------------------------------------------------------------------------ usage
+
+
+class UsageSample(NamedTuple):
+    """What a running container has used since its start, and the memory it has now. `id` tells its attempts apart."""
+
+    id: str
+    name: str
+    started_at: datetime
+    cpu_nanoseconds: int
+    memory_bytes: int
+
+
+class ContainerUsage(NamedTuple):
+    """What a container uses: CPU in billionths of a core, memory as its working set."""
+
+    name: str
+    cpu_nanocores: int
+    memory_bytes: int
+
+
+class MeasuredUsage(NamedTuple):
+    """What all containers of a pod used between `at - window` and `at`."""
+
+    at: datetime
+    window: timedelta
+    containers: tuple[ContainerUsage, ...]
+
+
+class UsageSource(Protocol):
+    """Who measures for metrics.k8s.io. `look_…` measures and says whether to look again in a second."""
+
+    def look_at_pods(self, uids: Iterable[str], now: datetime) -> bool: ...
+
+    def look_at_node(self, now: datetime) -> bool: ...
+
+    def pod(self, uid: str) -> MeasuredUsage | None: ...
+
+    def node(self) -> MeasuredUsage | None: ...
 
 
 # ------------------------------------------------------------------------------------------------ streams

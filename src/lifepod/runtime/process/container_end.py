@@ -33,6 +33,7 @@ def message_file(container: ContainerRecord) -> str:
 def note_started(container: ContainerRecord, said: Message) -> None:
     """It runs, or did for a moment."""
     container.started_at, container.pid = epoch_time(int(said["started"])), int(said["pid"])
+    container.supervisor = int(said["supervisor"])
     if container.state == "created":
         container.state = "running"
 

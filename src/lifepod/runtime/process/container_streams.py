@@ -96,7 +96,7 @@ class ContainerStreams:
         ours, theirs = messages.channel()
         with messages.in_memory(config) as file:
             try:
-                _, fds = await self.node.request("exec", (file.fileno(), theirs.fileno(), *ends.theirs))
+                said, fds = await self.node.request("exec", (file.fileno(), theirs.fileno(), *ends.theirs))
             except NodeProcessFailed:
                 ours.close()
                 ends.close_ours()
@@ -106,7 +106,7 @@ class ContainerStreams:
                 ends.close_theirs()
         for fd in fds:
             os.close(fd)
-        return exec_stream.Exec(container, ours, outputs=ends.outputs, stdin=ends.stdin)
+        return exec_stream.Exec(container, ours, outputs=ends.outputs, stdin=ends.stdin, helper=int(said["pid"]))
 
     async def run_command(
         self, pod: PodRecord, container: ContainerRecord, command: tuple[str, ...], timeout_seconds: float | None

@@ -83,13 +83,14 @@ class _Pump:
 
 
 class Exec:
-    """A command running in a container (an `ExecStream`)."""
+    """A command running in a container (an `ExecStream`). `helper` is the process that started it."""
 
     def __init__(
-        self, container: ContainerRecord, control: socket.socket, *, outputs: dict[int, int], stdin: int
+        self, container: ContainerRecord, control: socket.socket, *, outputs: dict[int, int], stdin: int, helper: int
     ) -> None:
         self._container = container
         self._control = control
+        self.helper = helper
         self._stdin = stdin
         self._tty = outputs[1] if stdin == outputs[1] else -1
         self._pump = _Pump()

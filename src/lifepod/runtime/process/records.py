@@ -65,6 +65,7 @@ class ContainerRecord:
         self.link: ContainerLink | None = None
         self.execs: set[Exec] = set()
         self.pid = 0
+        self.supervisor = 0
         self.started_at: datetime | None = None
         self.finished_at: datetime | None = None
         self.exit_code: int | None = None

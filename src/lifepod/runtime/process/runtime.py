@@ -37,6 +37,7 @@ from lifepod.runtime.base import (
     StopContainerOrder,
     StopSandboxOrder,
     TearDownVolumes,
+    UsageSample,
 )
 from lifepod.runtime.image_names import image_reference
 from lifepod.runtime.image_source import ImageUnusable, StandInImages
@@ -59,6 +60,7 @@ from lifepod.runtime.process.probing import run_hook, run_probe
 from lifepod.runtime.process.records import ContainerRecord, PodRecord, SandboxRecord
 from lifepod.runtime.process.state_files import load_pods, save_container, save_sandbox
 from lifepod.runtime.process.stop import Stop, signal_number
+from lifepod.runtime.process.usage import Used, children_of, used_by_groups, used_by_processes
 from lifepod.runtime.volume_folders import VolumeFailed, remove_tree, set_up_volume
 
 if TYPE_CHECKING:
@@ -324,6 +326,29 @@ class ProcessRuntime(ContainerStreams):
             tuple((name, folder_bytes(path)) for name, path in volumes),
             tuple((c.config.name, folder_bytes(c.folder) + file_bytes(c.log_path)) for c in pod.containers.values()),
         )
+
+    def samples(self, uid: str) -> tuple[UsageSample, ...]:
+        """What each running container of a pod has used so far."""
+        pod = self._pods.get(uid)
+        running = [c for c in pod.containers.values() if c.state == "running"] if pod is not None else []
+        return tuple(self._sample(container) for container in running)
+
+    def _sample(self, container: ContainerRecord) -> UsageSample:
+        used = used_by_groups(self.group_folders(container))
+        if used.cpu is None or used.memory is None:
+            executed = [pid for each in container.execs for pid in children_of(each.helper)]
+            seen = used_by_processes([*self.first_processes(container), *executed])
+            used = Used(seen.cpu if used.cpu is None else used.cpu, seen.memory if used.memory is None else used.memory)
+        assert container.started_at is not None
+        return UsageSample(container.id, container.config.name, container.started_at, used.cpu or 0, used.memory or 0)
+
+    def group_folders(self, container: ContainerRecord) -> tuple[str, ...]:
+        """The control groups of a container, if it has any."""
+        return ()
+
+    def first_processes(self, container: ContainerRecord) -> tuple[int, ...]:
+        """The processes below which all others of a container are."""
+        return tuple(children_of(container.supervisor))
 
     async def _tear_down(self, pod: PodRecord) -> None:
         """Nothing of the pod stays: processes, namespaces, volumes, containers' folders, logs."""

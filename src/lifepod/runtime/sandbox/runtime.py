@@ -174,6 +174,13 @@ class SandboxRuntime(ProcessRuntime):
         cgroups = self._cgroups
         return None if cgroups is None else cgroups.group(container.id, container.config.resources)._asdict()
 
+    def group_folders(self, container: ContainerRecord) -> tuple[str, ...]:
+        group = self._group(container)
+        return tuple(group["folders"]) if group is not None else ()
+
+    def first_processes(self, container: ContainerRecord) -> tuple[int, ...]:
+        return (container.pid,)  # not bubblewrap, which only waits for it
+
     def launch(self, pod: PodRecord, container: ContainerRecord) -> Message:
         config = container.config
         sandbox = pod.sandboxes.get(config.sandbox_id)
