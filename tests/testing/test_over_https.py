@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -194,8 +197,6 @@ def test_clusters_open_at_once_have_listeners_of_their_own(kube: lifepod.Kube) -
 
 
 def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     monkeypatch.setenv("KUBECONFIG", "/nowhere")
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with lifepod.cluster() as kube:
@@ -204,6 +205,19 @@ def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["KUBECONFIG"] == "/nowhere"
     assert "KUBERNETES_SERVICE_HOST" not in os.environ
     assert not kubeconfig.exists()
+
+
+def test_what_kubespawner_loaded_for_one_cluster_is_not_kept_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str | None] = []
+    module = ModuleType("kubespawner.clients")
+    module.load_config = functools.lru_cache(lambda: loaded.append(os.environ.get("KUBECONFIG")))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kubespawner.clients", module)
+    for _ in range(2):
+        with lifepod.cluster():
+            module.load_config()
+            module.load_config()
+    module.load_config()
+    assert len(loaded) == len(set(loaded)) == 3
 
 
 def test_restore_ends_open_watches_with_410(kube: lifepod.Kube) -> None:

@@ -149,6 +149,12 @@ def _clients_of_kr8s(module: ModuleType, places: Places) -> list[Undo]:
     return [module.Api._instances.clear]
 
 
+def _memory_of_kubespawner(module: ModuleType, places: Places) -> list[Undo]:
+    """JupyterHub's spawner loads the configuration once in the life of a process, which is not that of a test."""
+    module.load_config.cache_clear()
+    return [module.load_config.cache_clear]
+
+
 def _of_lightkube(module: ModuleType, places: Places) -> list[Undo]:
     """`lightkube`: default arguments of `KubeConfig.from_service_account` and `from_env`."""
     account, environment = module.KubeConfig.from_service_account.__func__, module.KubeConfig.from_env.__func__
@@ -168,6 +174,7 @@ def _replace(owner: Any, name: str, value: object) -> Undo:
 _PATCHES: dict[str, Callable[[ModuleType, Places], list[Undo]]] = {
     "kr8s._auth": _account_of_kr8s,
     "kr8s._api": _clients_of_kr8s,
+    "kubespawner.clients": _memory_of_kubespawner,
     "lightkube.config.kubeconfig": _of_lightkube,
 }
 for _package in ("kubernetes", "kubernetes_asyncio"):
