@@ -7,6 +7,7 @@ this process asks. CPU does not depend on what else the machine does, the wall d
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import shutil
@@ -106,6 +107,10 @@ class Server:
         """One answer, whole."""
         to = connection or self.connection
         to.sendall(request)
+        return self.answer(to)
+
+    def answer(self, to: ssl.SSLSocket) -> bytes:
+        """The body of the answer to what was asked on a connection."""
         got = b""
         while b"\r\n\r\n" not in got:
             if not (more := to.recv(1 << 20)):
@@ -125,10 +130,25 @@ class Server:
             fields = file.read().rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def busy(self) -> float:
+        """Seconds that the server's main thread ran so far, to the nanosecond."""
+        with open(f"/proc/{self.process.pid}/schedstat") as file:
+            return int(file.read().split()[0]) / 1e9
+
     def memory_kb(self) -> int:
         """Resident memory."""
         with open(f"/proc/{self.process.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+    def pss_kb(self) -> int:
+        """Memory that is this process's own, and its share of what it has in common with others."""
+        with open(f"/proc/{self.process.pid}/smaps_rollup") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+
+    def first_pod(self) -> str:
+        """The name of a pod that there is."""
+        listed = json.loads(self.ask(self.head("GET", f"{PODS}?limit=1")))
+        return str(listed["items"][0]["metadata"]["name"])
 
     def measured(self, call: Callable[[], object], count: int) -> Measured:
         """What `call` costs, many times over."""
@@ -147,7 +167,7 @@ class Server:
 def _watch(server: Server, count: int) -> tuple[float, float]:
     """Kilobytes of an idle watch, and the milliseconds until all of them heard of one change."""
     before = server.memory_kb()
-    request = server.head("GET", f"{PODS}?watch=1&resourceVersion={_revision(server)}&allowWatchBookmarks=true")
+    request = server.head("GET", f"{PODS}?watch=1&resourceVersion={revision_of(server)}&allowWatchBookmarks=true")
     watchers = []
     for _ in range(count):
         connection = server.connect()
@@ -176,10 +196,9 @@ def _watch(server: Server, count: int) -> tuple[float, float]:
     return each, told
 
 
-def _revision(server: Server) -> str:
-    from json import loads
-
-    return str(loads(server.ask(server.head("GET", f"{PODS}?limit=1")))["metadata"]["resourceVersion"])
+def revision_of(server: Server) -> str:
+    """The revision of a list of pods."""
+    return str(json.loads(server.ask(server.head("GET", f"{PODS}?limit=1")))["metadata"]["resourceVersion"])
 
 
 def _commits_per_second(count: int) -> float:
@@ -213,17 +232,13 @@ def _durable() -> None:
 
 def main(pods: int) -> None:
     """Print one figure a line."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20_000, 20_000))
     bare, server = Server("bare"), Server("api")
     get = bare.head("GET", "/x")
     rows = [("bare app of the same server", bare.measured(lambda: bare.ask(get), 6000))]
     post = server.head("POST", PODS, POD)
     rows.append(("POST a pod", server.measured(lambda: server.ask(post), pods)))
-    from json import loads
-
-    listed = loads(server.ask(server.head("GET", f"{PODS}?limit=1")))
-    name = listed["items"][0]["metadata"]["name"]
-    get = server.head("GET", f"{PODS}/{name}")
+    get = server.head("GET", f"{PODS}/{server.first_pod()}")
     rows.append(("GET a pod", server.measured(lambda: server.ask(get), 6000)))
     get = bare.head("GET", "/x")
     rows.append(("bare app, again", bare.measured(lambda: bare.ask(get), 6000)))
@@ -247,7 +262,7 @@ def main(pods: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20_000, 20_000))
         asyncio.run(_serve(sys.argv[2]))
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 3000)

@@ -2,31 +2,32 @@
 
 A protocol of our own on httptools, not uvicorn's: a request that is answered at once costs neither a task nor a coroutine, and
 limits, upgrades and endless streams need the transport anyway (docs/decisions/0004). What must stay true: one request at a time and in order per
-connection; no unlimited buffer in either direction; nothing a client sends raises out of here. WebSocket frames are
+connection; no unlimited buffer in either direction; who sends or takes nothing for long is dropped; nothing a client sends raises out of here. WebSocket frames are
 `websocket.py`'s, listening and TLS `server.py`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Final, Protocol, cast
 
 import httptools
 
 from lifepod.apiserver.exchange import NO_ANSWER, Answer, Peer, Request, Response, Site, Stream, Upgrade, Whole, phrase
-
-_log = logging.getLogger("lifepod.apiserver")
+from lifepod.apiserver.http_sink import HttpSink
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 HEADER_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 60.0
+LINGER_SECONDS: Final = 0.5
+MAX_DISCARDED: Final = 64 * 1024 * 1024
 WRITE_HIGH_WATER: Final = 64 * 1024
+PIECE_BYTES: Final = 256 * 1024
+STALLED_SECONDS: Final = 60.0
 MAX_PIPELINED: Final = 32
 
 
@@ -40,6 +41,26 @@ class Tunnel(Protocol):
     def set_writable(self, writable: bool) -> None: ...
 
     def shut_down(self) -> None: ...
+
+
+class LargeBody:
+    """What the client has not been sent yet of a large answer."""
+
+    __slots__ = ("_rest", "keep_alive")
+
+    def __init__(self, body: bytes, keep_alive: bool) -> None:
+        self._rest = memoryview(body)
+        self.keep_alive = keep_alive
+
+    @property
+    def left(self) -> int:
+        """How many bytes there are still to send."""
+        return len(self._rest)
+
+    def next_piece(self, size: int) -> memoryview:
+        """The next bytes to send, at most so many."""
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
 
 
 class Connections:
@@ -75,6 +96,7 @@ class HttpProtocol(asyncio.Protocol):
         "_body",
         "_body_bytes",
         "_deadline",
+        "_discarded",
         "_head_bytes",
         "_headers",
         "_in_head",
@@ -83,12 +105,14 @@ class HttpProtocol(asyncio.Protocol):
         "_parser",
         "_peer",
         "_queue",
+        "_rest",
         "_shared",
         "_sink",
+        "_stalled",
         "_task",
         "_tunnel",
         "_url",
-        "_writable",
+        "is_writable",
         "transport",
     )
 
@@ -105,11 +129,14 @@ class HttpProtocol(asyncio.Protocol):
         self._in_head = False
         self._keep_alive = True
         self._deadline: asyncio.TimerHandle | None = None
+        self._discarded: int | None = None
         self._queue: deque[tuple[Request, bool]] | None = None
+        self._rest: LargeBody | None = None
+        self._stalled: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._sink: HttpSink | None = None
         self._tunnel: Tunnel | None = None
-        self._writable = True
+        self.is_writable = True
 
     # -------------------------------------------------------------------------------------------- asyncio's side
 
@@ -125,7 +152,10 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._shared.closed(self)
         self._cancel_deadline()
-        self._writable = True
+        self._rest = None
+        self.is_writable = True
+        if self._stalled is not None:
+            self._stalled.cancel()
         if self._sink is not None:
             self._sink.lost()
         if self._tunnel is not None:
@@ -135,16 +165,20 @@ class HttpProtocol(asyncio.Protocol):
         self._queue = None
 
     def pause_writing(self) -> None:
-        self._writable = False
+        self.is_writable = False
         if self._tunnel is not None:
             self._tunnel.set_writable(False)
+        elif self._sink is None and self._stalled is None:
+            self._watch_stalled()
 
     def resume_writing(self) -> None:
-        self._writable = True
+        self.is_writable = True
         if self._tunnel is not None:
             self._tunnel.set_writable(True)
         if self._sink is not None:
             self._sink.became_writable()
+        elif self._rest is not None:
+            self._send_rest()
         elif self._queue and self._task is None:
             self._next_request()
 
@@ -152,6 +186,8 @@ class HttpProtocol(asyncio.Protocol):
         if self._tunnel is not None:
             self._tunnel.feed(data)
             return
+        if self._discarded is not None:
+            self._discarded += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -193,6 +229,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._discarded is not None:
+            return
         if self._head_bytes + len(self._url) > MAX_HEADER_BYTES:
             self._refuse(431, "Request Header Fields Too Large")
             return
@@ -202,7 +240,7 @@ class HttpProtocol(asyncio.Protocol):
         self._cancel_deadline()
         length = self._headers.get("content-length", "")
         if length.isdigit() and int(length) > MAX_BODY_BYTES:
-            self._send_and_close(self._shared.too_large)
+            self._send_last(self._shared.too_large)
         elif self._headers.get("expect", "").lower() == "100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -212,10 +250,12 @@ class HttpProtocol(asyncio.Protocol):
         self._body.append(body)
         self._body_bytes += len(body)
         if self._body_bytes > MAX_BODY_BYTES:
-            self._send_and_close(self._shared.too_large)
+            self._send_last(self._shared.too_large)
 
     def on_message_complete(self) -> None:
         if self._body is None or self.transport.is_closing():
+            if self._discarded is not None:  # refused, and now all of it has come
+                self.transport.close()
             return
         if self._deadline is not None:
             self._cancel_deadline()
@@ -223,7 +263,7 @@ class HttpProtocol(asyncio.Protocol):
         body = b"".join(self._body)
         self._body = None
         request = Request(self._parser.get_method().decode("latin-1"), path, query, self._headers, body, self._peer)
-        if self._task is None and self._sink is None and self._writable and not self._queue:
+        if self.is_free and not self._queue:
             self._answer(request, self._keep_alive)
             return
         if self._queue is None:
@@ -247,11 +287,16 @@ class HttpProtocol(asyncio.Protocol):
 
     def _next_request(self) -> None:
         """Answer what the client sent while an earlier request was under way."""
-        while self._queue and self._task is None and self._sink is None and self._tunnel is None and self._writable:
+        while self._queue and self.is_free and self._tunnel is None:
             request, keep_alive = self._queue.popleft()
             if len(self._queue) == MAX_PIPELINED - 1:
                 self.transport.resume_reading()
             self._answer(request, keep_alive)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the next request can be answered: no answer is under way, and the client takes what it is sent."""
+        return self._task is None and self._sink is None and self._rest is None and self.is_writable
 
     def _answer(self, request: Request, keep_alive: bool) -> None:
         answer: Answer = self._shared.site(request)
@@ -288,13 +333,46 @@ class HttpProtocol(asyncio.Protocol):
         if not keep_alive or self._shared.stopping:
             head += "Connection: close\r\n"
         data = head.encode("latin-1", "replace")
+        if len(body) > PIECE_BYTES and method != "HEAD":
+            self.transport.write(data + b"\r\n")
+            self._rest = LargeBody(body, keep_alive)
+            self._send_rest()
+            return
         self.transport.write(b"%b\r\n%b" % (data, b"" if method == "HEAD" else body))
-        if not keep_alive or self._shared.stopping:
+        if self._discarded is None and (not keep_alive or self._shared.stopping):
             self.transport.close()
 
-    def _send_and_close(self, response: Response) -> None:
-        self._body = None
+    def _send_rest(self) -> None:
+        """Go on with a large answer, as far as the client has room."""
+        while self.is_writable and (rest := self._rest) is not None:
+            if not rest.left:
+                self._rest = None
+                if not rest.keep_alive or self._shared.stopping:
+                    self.transport.close()
+                elif self._queue:
+                    self._loop.call_soon(self._next_request)
+                return
+            self.transport.write(rest.next_piece(PIECE_BYTES))
+
+    def _send_last(self, response: Response) -> None:
+        """Answer a request that is still on its way, and take the rest of it: who finds the connection closed while
+        sending never reads the answer.
+
+        Source: golang net/http server.go: closeWriteAndWait (rstAvoidanceDelay)
+        """
+        self._body, self._in_head = None, False
+        self._cancel_deadline()
+        self._discarded = 0
         self._send(response, False, "")
+        self._deadline = self._loop.call_later(LINGER_SECONDS, self._lingered, 0, self._loop.time() + BODY_SECONDS)
+
+    def _lingered(self, before: int, ends: float) -> None:
+        """Close once nothing more comes, or too much, or for too long."""
+        self._deadline, now = None, self._discarded or 0
+        if now > before and now < MAX_DISCARDED and self._loop.time() < ends:
+            self._deadline = self._loop.call_later(LINGER_SECONDS, self._lingered, now, ends)
+        else:
+            self.transport.close()
 
     def _open_stream(self, stream: Stream, keep_alive: bool) -> None:
         if stream is NO_ANSWER:
@@ -315,6 +393,8 @@ class HttpProtocol(asyncio.Protocol):
     def stream_ended(self, keep_alive: bool) -> None:
         """Called by the sink after its clean end."""
         self._sink = None
+        if not self.is_writable:
+            self._watch_stalled()
         if not keep_alive or self._shared.stopping:
             self.transport.close()
         elif self._queue:
@@ -331,7 +411,7 @@ class HttpProtocol(asyncio.Protocol):
         self.transport.write(head.encode("latin-1", "replace") + b"\r\n")
         self._queue = None
         self._tunnel = websocket = WebSocket(self.transport, self._loop)
-        websocket.set_writable(self._writable)
+        websocket.set_writable(self.is_writable)
         websocket.serve(upgrade.run)
 
     def _after_upgrade(self, rest: bytes) -> None:
@@ -339,6 +419,8 @@ class HttpProtocol(asyncio.Protocol):
         if self._tunnel is not None:
             if rest:
                 self._tunnel.feed(rest)
+        elif self._rest is not None:
+            self._rest.keep_alive = False
         elif self._task is None and self._sink is None:
             self.transport.close()
         else:
@@ -383,8 +465,26 @@ class HttpProtocol(asyncio.Protocol):
     def _refuse(self, status: int, text: str) -> None:
         """Not worth a Status: what came was not a request."""
         self._body, self._in_head = None, False
-        if self._task is None and self._sink is None and not self.transport.is_closing():
-            self._send(Response(status, f"{status} {text}".encode(), "text/plain; charset=utf-8"), False, "")
+        if self._discarded is not None:
+            return
+        if self._task is None and self._sink is None and self._rest is None and not self.transport.is_closing():
+            self._send_last(Response(status, f"{status} {text}".encode(), "text/plain; charset=utf-8"))
+        else:
+            self.transport.abort()
+
+    def _watch_stalled(self) -> None:
+        self._stalled = self._loop.call_later(STALLED_SECONDS, self._takes_nothing, self._untaken())
+
+    def _untaken(self) -> int:
+        return self.transport.get_write_buffer_size() + (self._rest.left if self._rest is not None else 0)
+
+    def _takes_nothing(self, before: int) -> None:
+        """Drop a client that took nothing of its answer since the last look. (Watches have a rule of their own.)"""
+        self._stalled, left = None, self._untaken()
+        if self.is_writable or self._sink is not None:
+            return
+        if left < before:
+            self._stalled = self._loop.call_later(STALLED_SECONDS, self._takes_nothing, left)
         else:
             self.transport.abort()
 
@@ -394,107 +494,10 @@ class HttpProtocol(asyncio.Protocol):
             self._tunnel.shut_down()
         elif self._sink is not None:
             self._sink.end_for_shutdown()
+        elif self._rest is not None:
+            self._rest.keep_alive = False
         elif self._task is None:
             self.transport.close()
-
-
-class HttpSink:
-    """The body of a streamed answer, as chunks."""
-
-    __slots__ = (
-        "_callbacks",
-        "_closed",
-        "_drained",
-        "_keep_alive",
-        "_loop",
-        "_protocol",
-        "_task",
-        "_writable_callback",
-    )
-
-    def __init__(self, protocol: HttpProtocol, loop: asyncio.AbstractEventLoop, keep_alive: bool) -> None:
-        self._protocol = protocol
-        self._loop = loop
-        self._keep_alive = keep_alive
-        self._closed = False
-        self._callbacks: list[Callable[[], None]] = []
-        self._writable_callback: Callable[[], None] | None = None
-        self._drained: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def write(self, data: bytes) -> None:
-        if data and not self._closed:
-            self._protocol.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    async def drain(self) -> None:
-        if self._closed:
-            raise ConnectionResetError("the client is gone")
-        if not self._protocol._writable:
-            self._drained = self._loop.create_future()
-            await self._drained
-
-    def buffered(self) -> int:
-        return self._protocol.transport.get_write_buffer_size()
-
-    def became_writable(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
-        if self._writable_callback is not None and not self._closed:
-            self._writable_callback()
-
-    def on_writable(self, callback: Callable[[], None]) -> None:
-        self._writable_callback = callback
-
-    def finish(self) -> None:
-        if self._closed:
-            return
-        self._protocol.transport.write(b"0\r\n\r\n")
-        self._end()
-        self._protocol.stream_ended(self._keep_alive)
-
-    def abort(self) -> None:
-        if not self._closed:
-            self._end()
-            self._protocol.transport.abort()
-
-    def lost(self) -> None:
-        if not self._closed:
-            self._end()
-
-    def end_for_shutdown(self) -> None:
-        self._keep_alive = False
-        self.finish()
-
-    def _end(self) -> None:
-        self._closed = True
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_exception(ConnectionResetError("the client is gone"))
-        if self._task is not None and self._task is not asyncio.current_task(self._loop):
-            self._task.cancel()
-        self._writable_callback = None
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
-
-    def on_close(self, callback: Callable[[], None]) -> None:
-        if self._closed:
-            callback()
-        else:
-            self._callbacks.append(callback)
-
-    def spawn(self, work: Coroutine[object, object, None]) -> None:
-        self._task = self._loop.create_task(self._run(work))
-
-    async def _run(self, work: Coroutine[object, object, None]) -> None:
-        try:
-            await work
-        except ConnectionResetError:
-            self.abort()
-        except Exception:  # noqa: BLE001 - the outermost edge of a stream: it ends, the server goes on
-            _log.exception("a stream broke off: our own mistake")
-            self.abort()
-        else:
-            self.finish()
 
 
 def peer_named_by(certificate: dict[str, tuple[tuple[tuple[str, str], ...], ...]]) -> Peer:

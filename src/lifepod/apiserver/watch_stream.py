@@ -1,7 +1,7 @@
 """Open watches: who is woken by a change, and how one watch's lines reach its client.
 
 A watch pulls: it takes from the store's history only what its client has room for, so a slow client costs no memory. One whose
-client takes nothing for a minute is dropped, one that falls behind the history is told 410, as upstream does. Changes are
+client takes nothing for a minute is ended (and its connection, when that client goes on so), one that falls behind the history is told 410, as upstream does. Changes are
 announced once per turn of the loop, however many there were. What a line looks like is the caller's affair (`LineMaker`).
 
 Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/watch.go: ServeHTTP, HandleHTTP (headers first, flush each event)
@@ -26,6 +26,7 @@ BOOKMARK_SECONDS: Final = 60.0
 STALLED_SECONDS: Final = 60.0
 HIGH_WATER: Final = 128 * 1024
 _BATCH: Final = 100
+_BATCH_BYTES: Final = 64 * 1024
 
 
 class LineMaker(Protocol):
@@ -214,14 +215,19 @@ class WatchStream:
 
     def _next_lines(self) -> bytes:
         if self._initial is not None:
-            lines = [line for _, line in zip(range(_BATCH), self._initial, strict=False)]
+            lines, size = [], 0
+            for each in self._initial:
+                lines.append(each)
+                size += len(each)
+                if size > _BATCH_BYTES:
+                    break
             if lines:
                 return b"".join(lines)
             self._initial = None
         line = self._lines.line
         seen: list[Seen] = []
         while self._watch.is_behind and not seen:
-            seen = self._watch.take(_BATCH)
+            seen = self._watch.take(_BATCH, _BATCH_BYTES)
         return line(seen[0]) if len(seen) == 1 else b"".join(map(line, seen))
 
     def _wait_for_client(self, sink: Sink) -> None:
@@ -229,7 +235,7 @@ class WatchStream:
         if not self._blocked_since:
             self._blocked_since = now
         elif now - self._blocked_since > STALLED_SECONDS:
-            sink.abort()
+            self.end()
 
     @property
     def owes(self) -> bool:

@@ -52,21 +52,27 @@ class Watch:
         """Whether there may be something to take."""
         return self._position < self._line.end or self._epoch != self._store.epoch
 
-    def take(self, limit: int = 1_000) -> list[Seen]:
-        """What happened since the last call, oldest first, of at most `limit` changes."""
+    def take(self, limit: int = 1_000, enough_bytes: int = 0) -> list[Seen]:
+        """What happened since the last call, oldest first, of at most `limit` changes.
+
+        With `enough_bytes`, no further change is taken once what was seen is larger than that.
+        """
         line = self._line
         if self._epoch != self._store.epoch or self._position < line.base:
             raise TooOld(self.revision, self._store.history.of(self.resource).trimmed_at)
         if self._position == line.end:
             return []
         changes = line.from_position(self._position, limit)
-        self._position += len(changes)
-        seen = []
+        seen, size = [], 0
         for change in changes:
+            self._position += 1
             kind = self._seen_as(change)
             if kind:
                 seen.append(Seen(kind, change))
-        self.revision = changes[-1].revision
+                size += len(change.new.encoded)
+                if enough_bytes and size > enough_bytes:
+                    break
+        self.revision = change.revision
         return seen
 
     def _seen_as(self, change: Change) -> ChangeType | None:

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from asyncio import sslproto
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lifepod.apiserver.exchange import Answer, Request, Response, Sink, Stream
 from lifepod.apiserver.server import Server, SmallTlsProtocol, Tls, serve
 
 NOW = datetime.now(UTC)
+LARGE = bytes(range(256)) * 80_000
 
 
 def echo(request: Request) -> Answer:
@@ -23,6 +25,8 @@ def echo(request: Request) -> Answer:
         return _later(request)
     if request.path == "/forever":
         return Stream(lambda sink: sink.write(b"begun\n"))
+    if request.path == "/large":
+        return Response(200, LARGE)
     if request.path == "/finite":
         return Stream(_two_chunks)
     peer = request.peer.name if request.peer else "-"
@@ -107,6 +111,92 @@ def test_what_is_too_much_or_no_request_is_refused_and_the_connection_ends(data:
     async def check(server: Server) -> None:
         answer = await exchange(server, data)
         assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+    against_echo(check)
+
+
+def over_tls(test: Callable[[Server, ssl.SSLContext], Awaitable[None]]) -> None:
+    async def main() -> None:
+        credentials = mint_credentials(NOW)
+        server = await serve(echo, tls=Tls(credentials.server, credentials.ca.certificate))
+        context = ssl.create_default_context(cadata=credentials.ca.certificate.decode())
+        try:
+            await test(server, context)
+        finally:
+            await server.stop(0.1)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 8000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n7a1200\r\n"]
+)
+def test_a_client_that_first_sends_all_of_a_body_that_is_too_large_reads_why_it_was_refused(framing: bytes) -> None:
+    async def check(server: Server, context: ssl.SSLContext) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + framing)
+        for _ in range(800):
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+        if b"chunked" in framing:
+            writer.write(b"\r\n0\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"Connection: close" in answer
+        assert b"limit is 3145728" in answer
+        writer.close()
+
+    over_tls(check)
+
+
+def test_what_follows_a_refused_request_is_not_answered_and_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MAX_DISCARDED", 100_000)
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.02)
+
+    async def check(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"nonsense\r\n\r\n" + b"GET /a HTTP/1.1\r\n\r\n" * 3)
+        answer = await reader.readuntil(b"400 Bad Request")
+        assert answer.count(b"HTTP/1.1 ") == 1
+        async with asyncio.timeout(5):
+            while server.connection_count:
+                writer.write(b"GET /a HTTP/1.1\r\n\r\n" * 100)
+                await asyncio.sleep(0)
+        with suppress(ConnectionError):
+            assert await reader.read() == b"400 Bad Request"
+        writer.transport.abort()
+
+    against_echo(check)
+
+
+def test_a_large_answer_is_sent_in_pieces_as_the_client_takes_them_and_the_next_one_follows() -> None:
+    async def check(server: Server, context: ssl.SSLContext) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context, limit=1 << 16)
+        writer.write(b"GET /large HTTP/1.1\r\n\r\nGET /after HTTP/1.1\r\nConnection: close\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"Content-Length: %d\r\n" % len(LARGE) in head
+        (connection,) = server._connections.open
+        assert connection.transport.get_write_buffer_size() < 1_000_000
+        assert await reader.readexactly(len(LARGE)) == LARGE
+        assert b"GET /after" in await reader.read()
+        writer.close()
+
+    over_tls(check)
+
+
+def test_a_client_that_takes_nothing_of_a_large_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "STALLED_SECONDS", 0.05)
+
+    async def check(server: Server) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 16)
+        writer.transport.pause_reading()
+        writer.write(b"GET /large HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(5):
+            while not server.connection_count:  # noqa: ASYNC110 - the server tells nobody whom it took in
+                await asyncio.sleep(0)
+            while server.connection_count:  # noqa: ASYNC110 - nor whom it dropped
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
 
     against_echo(check)
 
