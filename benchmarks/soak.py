@@ -1,7 +1,8 @@
 """Mixed load with clients that vanish: `python benchmarks/soak.py [seconds]`. Exit code 1 when something was lost.
 
-Writers create, patch and delete; readers list and get; watchers follow, some stop reading, some close in the middle of a line.
-At the end: no answer was the server's mistake, every watcher that stayed saw what a fresh list shows, memory is flat.
+Writers create, patch, apply and delete config maps and pods; readers list and get; watchers follow, some stop reading, some close in
+the middle of a line. At the end: no answer was the server's mistake, every watcher that stayed saw what a fresh list shows, memory is
+flat. The store's history grows until it is as old as it may be (five minutes): memory is compared from then on.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ import ssl
 import sys
 import time
 from functools import lru_cache
+from statistics import median
 
 from api_bench import Server
 
+from lifepod.store.history import MAX_AGE_SECONDS
+
 NS = "/api/v1/namespaces/default"
-FLAT = 1.25
-"""How much the memory of the last third may exceed that of the second."""
+FLAT = 1.05
+"""How much more memory the last minute may show than the first one after the history is full."""
+HISTORY = MAX_AGE_SECONDS
+SAMPLE = 5.0
+BIG = 20
+"""How many large config maps there are for clients that list them and stop reading."""
+POD_BODY = {"spec": {"schedulerName": "none", "containers": [{"name": "c", "image": "busybox:1.36"}]}}
 
 
 class Told:
@@ -55,33 +64,63 @@ def _context() -> ssl.SSLContext:
 
 async def _writer(server: Server, told: Told, ends: float, number: int) -> None:
     chance = random.Random(number)
-    count = 0
     while time.monotonic() < ends:
         name = f"w{number}-{chance.randrange(40)}"
-        match chance.randrange(5):
-            case 0 | 1:
-                body = json.dumps(
-                    {"metadata": {"name": name, "labels": {"n": str(chance.randrange(3))}}, "data": {"k": "v" * 200}}
-                )
-                status, text = await _ask(server, "POST", f"{NS}/configmaps", body.encode())
-            case 2:
-                body = json.dumps({"data": {"k": str(count)}, "metadata": {"labels": {"n": str(chance.randrange(3))}}})
-                kind = "application/merge-patch+json"
-                status, text = await _ask(server, "PATCH", f"{NS}/configmaps/{name}", body.encode(), kind)
-            case 3:
-                status, text = await _ask(server, "DELETE", f"{NS}/configmaps/{name}")
-            case _:
-                status, text = await _ask(server, "GET", f"{NS}/configmaps?limit=50&labelSelector=n%3D1")
-        count += 1
+        work = _pods if chance.random() < 0.3 else _config_maps
+        status, text = await _ask(server, *work(chance, name))
         told.requests += 1
         if status >= 500:
             told.faults.append(f"{status} {text[:300]!r}")
 
 
-async def _watcher(server: Server, told: Told, ends: float, number: int, query: str) -> dict[str, str]:
+def _config_maps(chance: random.Random, name: str) -> tuple[str, str, bytes, str]:
+    """One request about config maps: method, path, body, its type."""
+    path, labels = f"{NS}/configmaps", {"n": str(chance.randrange(3))}
+    match chance.randrange(7):
+        case 0 | 1:
+            body = {"metadata": {"name": name, "labels": labels}, "data": {"k": "v" * 200}}
+            return "POST", path, json.dumps(body).encode(), "application/json"
+        case 2:
+            body = {"data": {"k": str(chance.random())}, "metadata": {"labels": labels}}
+            return "PATCH", f"{path}/{name}", json.dumps(body).encode(), "application/merge-patch+json"
+        case 3:
+            applied = {"apiVersion": "v1", "kind": "ConfigMap", "data": {f"k{chance.randrange(9)}": "x"}}
+            query = "fieldManager=soak&force=true"
+            return "PATCH", f"{path}/{name}?{query}", json.dumps(applied).encode(), "application/apply-patch+yaml"
+        case 4:
+            return "DELETE", f"{path}/{name}", b"", ""
+        case 5:
+            return "GET", f"{path}/{name}", b"", ""
+        case _:
+            return "GET", f"{path}?limit=50&labelSelector=n%3D1", b"", ""
+
+
+def _pods(chance: random.Random, name: str) -> tuple[str, str, bytes, str]:
+    """One request about pods."""
+    path, labels = f"{NS}/pods", {"n": str(chance.randrange(3))}
+    match chance.randrange(5):
+        case 0 | 1:
+            body = {**POD_BODY, "metadata": {"name": name, "labels": labels}}
+            return "POST", path, json.dumps(body).encode(), "application/json"
+        case 2:
+            status = {"status": {"phase": "Running", "message": str(chance.random())}}
+            return "PATCH", f"{path}/{name}/status", json.dumps(status).encode(), "application/merge-patch+json"
+        case 3:
+            return "DELETE", f"{path}/{name}?gracePeriodSeconds=0", b"", ""
+        case _:
+            return "GET", f"{path}?limit=50", b"", ""
+
+
+def _watched(number: int) -> tuple[str, str]:
+    """The path and selector of one watcher."""
+    return f"{NS}/{'pods' if number % 3 == 2 else 'configmaps'}", "labelSelector=n%3D1" if number % 2 else ""
+
+
+async def _watcher(server: Server, told: Told, ends: float, number: int) -> dict[str, str]:
     """Follow one watch to the end; what it holds then, by name."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=_context(), limit=1 << 22)
-    head = f"GET {NS}/configmaps?watch=1{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token}\r\n\r\n"
+    path, query = _watched(number)
+    head = f"GET {path}?watch=1&{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token}\r\n\r\n"
     writer.write(head.encode())
     await reader.readuntil(b"\r\n\r\n")
     held: dict[str, str] = {}
@@ -117,10 +156,14 @@ async def _rude(server: Server, ends: float) -> None:
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=_context(), limit=1024)
             token = f"Authorization: Bearer {server.token}\r\n"
-            match chance.randrange(4):
+            match chance.randrange(5):
                 case 0:
                     writer.transport.pause_reading()
                     writer.write(f"GET {NS}/configmaps?watch=1 HTTP/1.1\r\nHost: x\r\n{token}\r\n".encode())
+                case 4:
+                    writer.transport.pause_reading()
+                    path = "/api/v1/namespaces/kube-public/configmaps"
+                    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{token}\r\n".encode())
                 case 1:
                     writer.write(b"POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nContent-Length: 500\r\n\r\n{")
                 case 2:
@@ -138,40 +181,57 @@ async def _rude(server: Server, ends: float) -> None:
         writer.transport.abort()
 
 
-async def _soak(server: Server, seconds: float) -> int:
-    told, ends = Told(), time.monotonic() + seconds
-    watchers = [
-        asyncio.create_task(_watcher(server, told, ends, number, "&labelSelector=n%3D1" if number % 2 else ""))
-        for number in range(10)
-    ]
-    others = [asyncio.create_task(_writer(server, told, ends, number)) for number in range(6)]
-    others.append(asyncio.create_task(_rude(server, ends)))
-    memory: list[int] = []
-    while time.monotonic() < ends:
-        await asyncio.sleep(min(seconds / 30, 10))
-        memory.append(server.memory_kb())
-    await asyncio.gather(*others)
-    held = await asyncio.gather(*watchers)
+def _compare(server: Server, told: Told, held: list[dict[str, str]]) -> None:
+    """Whether every watcher holds what a list shows."""
     for number, seen in enumerate(held):
-        query = "?labelSelector=n%3D1" if number % 2 else ""
-        text = server.ask(server.head("GET", f"{NS}/configmaps{query}"), server.connect())
+        path, query = _watched(number)
+        text = server.ask(server.head("GET", f"{path}?{query}"), server.connect())
         listed = {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in json.loads(text)["items"]}
         if seen != listed:
             missing = sorted(seen.items() ^ listed.items())[:5]
             told.faults.append(f"watcher {number} holds something else than a list shows: {missing}")
-    third = len(memory) // 3
-    second, last = max(memory[third : 2 * third]), max(memory[2 * third :])
-    if last > second * FLAT:
-        told.faults.append(f"memory grows: {second} kB, then {last} kB")
-    print(
-        f"{told.requests} requests in {seconds:.0f} s; memory {memory[0]} kB, {second} kB, {last} kB; CPU {server.cpu():.1f} s"
-    )
+
+
+async def _fill(server: Server) -> None:
+    """Config maps that are large, in a namespace of their own."""
+    for number in range(BIG):
+        body = {"metadata": {"name": f"big-{number}"}, "data": {"k": "x" * 300_000}}
+        await _ask(server, "POST", "/api/v1/namespaces/kube-public/configmaps", json.dumps(body).encode())
+
+
+def _judge_memory(told: Told, memory: list[int], seconds: float) -> str:
+    """What memory did once the history was full; of a shorter run only its last two thirds."""
+    begins = HISTORY if seconds > HISTORY + 120 else seconds / 3
+    minute = min(60.0, seconds / 6)
+    count, first = max(int(minute / SAMPLE), 1), int(begins / SAMPLE)
+    early, late = median(memory[first : first + count]), median(memory[-count:])
+    if late > early * FLAT:
+        told.faults.append(f"memory grows: {early:.0f} kB {begins:.0f} s after the start, {late:.0f} kB at the end")
+    return f"memory {memory[0]} kB, after {begins:.0f} s {early:.0f} kB, at the end {late:.0f} kB"
+
+
+async def _soak(server: Server, seconds: float) -> int:
+    await _fill(server)
+    told, ends = Told(), time.monotonic() + seconds
+    watchers = [asyncio.create_task(_watcher(server, told, ends, number)) for number in range(12)]
+    others = [asyncio.create_task(_writer(server, told, ends, number)) for number in range(6)]
+    others.append(asyncio.create_task(_rude(server, ends)))
+    memory: list[int] = []
+    while time.monotonic() < ends:
+        await asyncio.sleep(SAMPLE)
+        memory.append(server.memory_kb())
+    await asyncio.gather(*others)
+    held = await asyncio.gather(*watchers)
+    _compare(server, told, held)
+    judged = _judge_memory(told, memory, seconds)
+    print(f"{told.requests} requests in {seconds:.0f} s; {judged}; CPU {server.cpu():.1f} s")
+    print("each minute, kB:", *memory[:: max(int(60 / SAMPLE), 1)])
     print("\n".join(told.faults[:20]) or "nothing lost")
     return 1 if told.faults else 0
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20_000, 20_000))
     made = Server("api")
     code = asyncio.run(_soak(made, float(sys.argv[1]) if len(sys.argv) > 1 else 600))
     made.stop()
