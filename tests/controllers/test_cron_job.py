@@ -9,7 +9,7 @@ import pytest
 from tests.controllers.conftest import refusal
 
 from lifepod.controllers.cron_job import cron_job_controller
-from lifepod.controllers.cron_schedule import ScheduleError, parse_schedule
+from lifepod.api.cron_schedule import ScheduleError, parse_schedule
 
 ZONES = {"Europe/Berlin": ZoneInfo("Europe/Berlin")}
 CRON_JOB = cron_job_controller(ZONES.get)

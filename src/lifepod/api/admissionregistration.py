@@ -5,6 +5,7 @@ from __future__ import annotations
 from lifepod.api.defaults_cluster import default_admission_policy, default_webhooks
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
+from lifepod.api.validation_webhooks import configuration_errors, configuration_update_errors
 
 KINDS = (
     Kind(
@@ -19,6 +20,8 @@ KINDS = (
         has_generation=True,
         unconditional_update=False,
         default=default_webhooks,
+        validate=configuration_errors,
+        validate_update=configuration_update_errors,
     ),
     Kind(
         group="admissionregistration.k8s.io",
@@ -61,5 +64,7 @@ KINDS = (
         has_generation=True,
         unconditional_update=False,
         default=default_webhooks,
+        validate=configuration_errors,
+        validate_update=configuration_update_errors,
     ),
 )

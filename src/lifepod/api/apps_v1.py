@@ -12,6 +12,8 @@ from lifepod.api.first_status import starting_with
 from lifepod.api.honoured_warnings import template_warnings
 from lifepod.api.kinds import Kind, scale_of, status_of
 from lifepod.api.validation_workloads import (
+    controller_revision_errors,
+    controller_revision_update_errors,
     daemon_set_errors,
     daemon_set_update_errors,
     deployment_errors,
@@ -38,6 +40,8 @@ KINDS = (
         singular="controllerrevision",
         namespaced=True,
         schema="io.k8s.api.apps.v1.ControllerRevision",
+        validate=controller_revision_errors,
+        validate_update=controller_revision_update_errors,
     ),
     Kind(
         group="apps",

@@ -6,6 +6,7 @@ from lifepod.api.autoscaler_versions import autoscaler_v1, autoscaler_v2
 from lifepod.api.defaults_cluster import default_autoscaler, default_autoscaler_v1
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
+from lifepod.api.validation_autoscaling import autoscaler_errors, autoscaler_update_errors
 
 _STATUS = {"currentReplicas": 0, "desiredReplicas": 0}
 
@@ -24,6 +25,8 @@ KINDS = (
         has_status=True,
         default=default_autoscaler,
         prepare_create=starting_with(_STATUS),
+        validate=autoscaler_errors,
+        validate_update=autoscaler_update_errors,
     ),
     Kind(
         group="autoscaling",
@@ -39,6 +42,7 @@ KINDS = (
         has_status=True,
         default=default_autoscaler_v1,
         prepare_create=starting_with(_STATUS),
+        storage="horizontalpodautoscalers.autoscaling",
         to_storage=autoscaler_v2,
         from_storage=autoscaler_v1,
     ),

@@ -28,10 +28,24 @@ from lifepod.api.validation_core import (
     only_metadata_update,
     secret_errors,
     secret_update_errors,
-    service_errors,
-    service_update_errors,
 )
+from lifepod.api.validation_endpoints import endpoints_errors, endpoints_update_errors
+from lifepod.api.validation_limits import (
+    limit_range_errors,
+    limit_range_update_errors,
+    quota_errors,
+    quota_update_errors,
+)
+from lifepod.api.validation_nodes import node_errors, node_update_errors
 from lifepod.api.validation_pod import pod_errors, pod_update_errors
+from lifepod.api.validation_service import service_errors, service_update_errors
+from lifepod.api.validation_storage import volume_errors, volume_update_errors
+from lifepod.api.validation_workloads import (
+    pod_template_object_errors,
+    pod_template_object_update_errors,
+    replication_controller_errors,
+    replication_controller_update_errors,
+)
 
 _PROXY = ("create", "delete", "get", "patch", "update")
 _CONNECT = ("create", "get")
@@ -93,8 +107,8 @@ KINDS = (
         short_names=("ep",),
         create_on_update=True,
         default=default_endpoints,
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=endpoints_errors,
+        validate_update=endpoints_update_errors,
     ),
     Kind(
         group="",
@@ -133,8 +147,8 @@ KINDS = (
         short_names=("limits",),
         create_on_update=True,
         default=default_limit_range,
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=limit_range_errors,
+        validate_update=limit_range_update_errors,
     ),
     Kind(
         group="",
@@ -174,8 +188,8 @@ KINDS = (
         has_status=True,
         fields={"spec.unschedulable": ("spec", "unschedulable")},
         default=default_node,
-        validate=only_metadata(namespaced=False),
-        validate_update=only_metadata_update,
+        validate=node_errors,
+        validate_update=node_update_errors,
     ),
     Kind(
         group="",
@@ -206,8 +220,8 @@ KINDS = (
         has_status=True,
         default=default_volume_object,
         prepare_create=starting_with({"phase": "Pending"}),
-        validate=only_metadata(namespaced=False),
-        validate_update=only_metadata_update,
+        validate=volume_errors,
+        validate_update=volume_update_errors,
     ),
     Kind(
         group="",
@@ -250,8 +264,8 @@ KINDS = (
         schema="io.k8s.api.core.v1.PodTemplate",
         has_generation=True,
         default=default_template_object,
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=pod_template_object_errors,
+        validate_update=pod_template_object_update_errors,
     ),
     Kind(
         group="",
@@ -272,8 +286,8 @@ KINDS = (
         fields={"status.replicas": ("status", "replicas")},
         default=default_replication_controller,
         prepare_create=starting_with({"replicas": 0}),
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=replication_controller_errors,
+        validate_update=replication_controller_update_errors,
     ),
     Kind(
         group="",
@@ -287,8 +301,8 @@ KINDS = (
         subresources=(status_of("ResourceQuota"),),
         has_status=True,
         prepare_create=starting_with({}),
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=quota_errors,
+        validate_update=quota_update_errors,
     ),
     Kind(
         group="",

@@ -109,6 +109,8 @@ def default_replication_controller(controller: JsonObject) -> JsonObject:
     Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/v1/defaults.go: SetDefaults_ReplicationController
     """
     spec = _spec(controller, {"replicas": 1})
+    if (controller.get("spec") or {}).get("template") is None:
+        return _with_spec(controller, {name: value for name, value in spec.items() if name != "template"})
     labels = (spec["template"].get("metadata") or {}).get("labels")
     if labels and not spec.get("selector"):
         spec = {**spec, "selector": labels}

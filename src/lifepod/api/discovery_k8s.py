@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lifepod.api.defaults_cluster import default_endpoint_slice
 from lifepod.api.kinds import Kind
-from lifepod.api.validation_core import only_metadata, only_metadata_update
+from lifepod.api.validation_endpoints import endpoint_slice_errors, endpoint_slice_update_errors
 
 KINDS = (
     Kind(
@@ -17,7 +17,7 @@ KINDS = (
         schema="io.k8s.api.discovery.v1.EndpointSlice",
         has_generation=True,
         default=default_endpoint_slice,
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=endpoint_slice_errors,
+        validate_update=endpoint_slice_update_errors,
     ),
 )

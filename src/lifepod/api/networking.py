@@ -5,7 +5,14 @@ from __future__ import annotations
 from lifepod.api.defaults_cluster import default_ingress_class, default_network_policy
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
-from lifepod.api.validation_core import only_metadata, only_metadata_update
+from lifepod.api.validation_networking import (
+    ingress_class_errors,
+    ingress_class_update_errors,
+    ingress_errors,
+    ingress_update_errors,
+    network_policy_errors,
+    network_policy_update_errors,
+)
 
 KINDS = (
     Kind(
@@ -18,8 +25,8 @@ KINDS = (
         schema="io.k8s.api.networking.v1.IngressClass",
         has_generation=True,
         default=default_ingress_class,
-        validate=only_metadata(namespaced=False),
-        validate_update=only_metadata_update,
+        validate=ingress_class_errors,
+        validate_update=ingress_class_update_errors,
     ),
     Kind(
         group="networking.k8s.io",
@@ -34,8 +41,8 @@ KINDS = (
         has_generation=True,
         has_status=True,
         prepare_create=starting_with({"loadBalancer": {}}),
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=ingress_errors,
+        validate_update=ingress_update_errors,
     ),
     Kind(
         group="networking.k8s.io",
@@ -58,8 +65,8 @@ KINDS = (
         short_names=("netpol",),
         has_generation=True,
         default=default_network_policy,
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=network_policy_errors,
+        validate_update=network_policy_update_errors,
     ),
     Kind(
         group="networking.k8s.io",

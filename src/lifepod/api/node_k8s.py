@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lifepod.api.kinds import Kind
-from lifepod.api.validation_core import only_metadata, only_metadata_update
+from lifepod.api.validation_nodes import runtime_class_errors, runtime_class_update_errors
 
 KINDS = (
     Kind(
@@ -16,7 +16,7 @@ KINDS = (
         schema="io.k8s.api.node.v1.RuntimeClass",
         create_on_update=True,
         unconditional_update=False,
-        validate=only_metadata(namespaced=False),
-        validate_update=only_metadata_update,
+        validate=runtime_class_errors,
+        validate_update=runtime_class_update_errors,
     ),
 )

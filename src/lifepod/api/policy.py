@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
-from lifepod.api.validation_core import only_metadata, only_metadata_update
+from lifepod.api.validation_policy import budget_errors, budget_update_errors
 
 KINDS = (
     Kind(
@@ -23,7 +23,7 @@ KINDS = (
         prepare_create=starting_with(
             {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}
         ),
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=budget_errors,
+        validate_update=budget_update_errors,
     ),
 )

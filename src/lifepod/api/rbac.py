@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from lifepod.api import names
 from lifepod.api.defaults_cluster import default_role_binding
 from lifepod.api.kinds import Kind
-from lifepod.api.validation_core import only_metadata, only_metadata_update
+from lifepod.api.validation_rbac import (
+    cluster_role_binding_errors,
+    cluster_role_binding_update_errors,
+    cluster_role_errors,
+    cluster_role_update_errors,
+    role_binding_errors,
+    role_binding_update_errors,
+    role_errors,
+    role_update_errors,
+)
 
 KINDS = (
     Kind(
@@ -18,8 +26,8 @@ KINDS = (
         schema="io.k8s.api.rbac.v1.ClusterRoleBinding",
         create_on_update=True,
         default=default_role_binding,
-        validate=only_metadata(namespaced=False, name_rule=names.path_segment),
-        validate_update=only_metadata_update,
+        validate=cluster_role_binding_errors,
+        validate_update=cluster_role_binding_update_errors,
     ),
     Kind(
         group="rbac.authorization.k8s.io",
@@ -30,8 +38,8 @@ KINDS = (
         namespaced=False,
         schema="io.k8s.api.rbac.v1.ClusterRole",
         create_on_update=True,
-        validate=only_metadata(namespaced=False, name_rule=names.path_segment),
-        validate_update=only_metadata_update,
+        validate=cluster_role_errors,
+        validate_update=cluster_role_update_errors,
     ),
     Kind(
         group="rbac.authorization.k8s.io",
@@ -43,8 +51,8 @@ KINDS = (
         schema="io.k8s.api.rbac.v1.RoleBinding",
         create_on_update=True,
         default=default_role_binding,
-        validate=only_metadata(namespaced=True, name_rule=names.path_segment),
-        validate_update=only_metadata_update,
+        validate=role_binding_errors,
+        validate_update=role_binding_update_errors,
     ),
     Kind(
         group="rbac.authorization.k8s.io",
@@ -55,7 +63,7 @@ KINDS = (
         namespaced=True,
         schema="io.k8s.api.rbac.v1.Role",
         create_on_update=True,
-        validate=only_metadata(namespaced=True, name_rule=names.path_segment),
-        validate_update=only_metadata_update,
+        validate=role_errors,
+        validate_update=role_update_errors,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lifepod.api.defaults_cluster import default_priority_class
 from lifepod.api.kinds import Kind
-from lifepod.api.validation_core import only_metadata, only_metadata_update
+from lifepod.api.validation_policy import priority_class_errors, priority_class_update_errors
 
 KINDS = (
     Kind(
@@ -18,7 +18,7 @@ KINDS = (
         short_names=("pc",),
         has_generation=True,
         default=default_priority_class,
-        validate=only_metadata(namespaced=False),
-        validate_update=only_metadata_update,
+        validate=priority_class_errors,
+        validate_update=priority_class_update_errors,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lifepod.api.defaults_cluster import default_csi_driver, default_storage_class
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
-from lifepod.api.validation_core import only_metadata, only_metadata_update
+from lifepod.api.validation_storage import storage_class_errors, storage_class_update_errors
 
 KINDS = (
     Kind(
@@ -49,8 +49,8 @@ KINDS = (
         schema="io.k8s.api.storage.v1.StorageClass",
         short_names=("sc",),
         default=default_storage_class,
-        validate=only_metadata(namespaced=False),
-        validate_update=only_metadata_update,
+        validate=storage_class_errors,
+        validate_update=storage_class_update_errors,
     ),
     Kind(
         group="storage.k8s.io",

@@ -1,4 +1,4 @@
-"""What is wrong with a Service, ConfigMap, Secret, Namespace, claim, or any other object of which only names matter here.
+"""What is wrong with a ConfigMap, Secret, Namespace, claim, or any other object of which only names matter here.
 
 Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go
 """
@@ -6,19 +6,15 @@ Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import TypeAlias
 
-import orjson
-
 from lifepod.api import names
-from lifepod.api.field_errors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_long
+from lifepod.api.field_errors import FieldError, forbidden, invalid, not_supported, required, too_long
+from lifepod.api.json_syntax import syntax_error
 from lifepod.api.meta import NameRule, immutable_errors, metadata_errors, metadata_update_errors, selector_errors
 from lifepod.api.objects import JsonObject
 from lifepod.api.quantity import parse_quantity
-from lifepod.api.validation_container import PROTOCOLS, one_of, port_errors
-from lifepod.api.validation_pod import ip_errors
 
 Validate: TypeAlias = Callable[[JsonObject], list[FieldError]]
 ValidateUpdate: TypeAlias = Callable[[JsonObject, JsonObject], list[FieldError]]
@@ -26,7 +22,6 @@ ValidateUpdate: TypeAlias = Callable[[JsonObject, JsonObject], list[FieldError]]
 _MAX_DATA = 1024 * 1024
 _FIXED = "field is immutable when `immutable` is set"
 _REDACTED = "<secret contents redacted>"
-_SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 
 
@@ -105,11 +100,8 @@ def secret_errors(secret: JsonObject) -> list[FieldError]:
 
 
 def _json_errors(text: str, path: str) -> list[FieldError]:
-    try:
-        orjson.loads(base64.b64decode(text))
-    except (binascii.Error, orjson.JSONDecodeError) as problem:
-        return [invalid(path, _REDACTED, str(problem))]
-    return []
+    problem = syntax_error(base64.b64decode(text))
+    return [] if problem is None else [invalid(path, _REDACTED, problem)]
 
 
 def secret_update_errors(secret: JsonObject, old: JsonObject) -> list[FieldError]:
@@ -118,115 +110,6 @@ def secret_update_errors(secret: JsonObject, old: JsonObject) -> list[FieldError
     errors += immutable_errors(secret.get("type"), old.get("type"), "type")
     errors += _immutable_data_errors(secret, old, ("data",))
     return errors + secret_errors(secret)
-
-
-def service_errors(service: JsonObject) -> list[FieldError]:
-    """What is wrong with a new Service. Source: ValidateService"""
-    return metadata_errors(service["metadata"], namespaced=True, name_rule=names.dns1035_label) + _service_spec_errors(
-        service.get("spec") or {}
-    )
-
-
-def _service_spec_errors(spec: JsonObject) -> list[FieldError]:
-    errors: list[FieldError] = []
-    kind = spec.get("type") or ""
-    ports: list[JsonObject] = spec.get("ports") or []
-    is_headless = spec.get("clusterIP") == "None"
-    if not ports and not is_headless and kind != "ExternalName":
-        errors.append(required("spec.ports"))
-    if kind == "LoadBalancer" and is_headless:
-        errors.append(invalid("spec.clusterIPs", ["None"], "may not be set to 'None' for LoadBalancer services"))
-    if kind == "NodePort" and is_headless:
-        errors.append(invalid("spec.clusterIPs", ["None"], "may not be set to 'None' for NodePort services"))
-    errors += _external_name_errors(spec, kind)
-    seen: set[str] = set()
-    for index, port in enumerate(ports):
-        errors += _service_port_errors(port, seen, f"spec.ports[{index}]", is_named=len(ports) > 1)
-    errors += _repeated_port_errors(ports)
-    errors += _service_selector_errors(spec)
-    errors += one_of(spec.get("sessionAffinity"), ("ClientIP", "None"), "spec.sessionAffinity")
-    errors += one_of(kind, _SERVICE_TYPES, "spec.type")
-    if kind == "ClusterIP":
-        errors += [
-            forbidden(f"spec.ports[{index}].nodePort", "may not be used when `type` is 'ClusterIP'")
-            for index, port in enumerate(ports)
-            if port.get("nodePort")
-        ]
-    for index, address in enumerate(spec.get("clusterIPs") or []):
-        if address not in ("None", ""):
-            errors += ip_errors(address, f"spec.clusterIPs[{index}]")
-    for index, address in enumerate(spec.get("externalIPs") or []):
-        errors += ip_errors(address, f"spec.externalIPs[{index}]")
-    return errors
-
-
-def _service_selector_errors(spec: JsonObject) -> list[FieldError]:
-    return selector_errors({"matchLabels": spec["selector"]}, "spec") if spec.get("selector") else []
-
-
-def _external_name_errors(spec: JsonObject, kind: str) -> list[FieldError]:
-    if kind != "ExternalName":
-        return []
-    errors: list[FieldError] = []
-    if spec.get("clusterIP"):
-        detail = "may not be set for ExternalName services"
-        errors.append(forbidden("spec.clusterIP", detail))
-    name = (spec.get("externalName") or "").removesuffix(".")
-    if not name:
-        return [*errors, required("spec.externalName")]
-    return errors + [invalid("spec.externalName", name, complaint) for complaint in names.dns_subdomain(name)]
-
-
-def _service_port_errors(port: JsonObject, seen: set[str], path: str, *, is_named: bool) -> list[FieldError]:
-    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: validateServicePort"""
-    errors: list[FieldError] = []
-    name: str = port.get("name") or ""
-    if is_named and not name:
-        errors.append(required(f"{path}.name"))
-    elif name:
-        errors += [invalid(f"{path}.name", name, complaint) for complaint in names.dns_label(name)]
-        if name in seen:
-            errors.append(duplicate(f"{path}.name", name))
-        seen.add(name)
-    number: int = port.get("port") or 0
-    errors += [invalid(f"{path}.port", number, complaint) for complaint in names.port_number(number)]
-    errors += one_of(port.get("protocol"), PROTOCOLS, f"{path}.protocol")
-    errors += port_errors(port.get("targetPort"), f"{path}.targetPort")
-    protocol = port.get("appProtocol")
-    if protocol is not None:
-        errors += [invalid(f"{path}.appProtocol", protocol, c) for c in names.qualified_name(protocol)]
-    return errors
-
-
-def _repeated_port_errors(ports: list[JsonObject]) -> list[FieldError]:
-    """A port and a node port can be used once per protocol."""
-    errors: list[FieldError] = []
-    taken: set[tuple[str, int, str]] = set()
-    for index, port in enumerate(ports):
-        protocol: str = port.get("protocol") or ""
-        key = ("port", port.get("port") or 0, protocol)
-        if key in taken:
-            errors.append(duplicate(f"spec.ports[{index}]", {"port": key[1], "protocol": protocol}))
-        taken.add(key)
-        node_key = ("node", port.get("nodePort") or 0, protocol)
-        if node_key[1] and node_key in taken:
-            errors.append(duplicate(f"spec.ports[{index}].nodePort", node_key[1]))
-        taken.add(node_key)
-    return errors
-
-
-def service_update_errors(service: JsonObject, old: JsonObject) -> list[FieldError]:
-    """The primary cluster IP stays unless the type leaves or becomes ExternalName. Source: ValidateServiceUpdate"""
-    errors = metadata_update_errors(service["metadata"], old["metadata"])
-    spec, before = service.get("spec") or {}, old.get("spec") or {}
-    if "ExternalName" not in (spec.get("type"), before.get("type")):
-        wanted, held = spec.get("clusterIPs") or [], before.get("clusterIPs") or []
-        for index in range(len(held)):
-            if index < len(wanted) and wanted[index] != held[index]:
-                errors.append(invalid(f"spec.clusterIPs[{index}]", wanted, "may not change once set"))
-        if held and not wanted:
-            errors.append(invalid("spec.clusterIPs[0]", wanted, "primary clusterIP can not be unset"))
-    return errors + _service_spec_errors(spec)
 
 
 def claim_errors(claim: JsonObject) -> list[FieldError]:

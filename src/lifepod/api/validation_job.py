@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from lifepod.api import names
+from lifepod.api.cron_schedule import ScheduleError, parse_schedule
 from lifepod.api.field_errors import (
     FieldError,
     duplicate,
@@ -375,6 +376,7 @@ def _cron_job_spec_errors(spec: JsonObject) -> list[FieldError]:
     if (spec.get("startingDeadlineSeconds") or 0) < 0:
         errors.append(invalid("spec.startingDeadlineSeconds", spec["startingDeadlineSeconds"], _NOT_NEGATIVE))
     errors += one_of(spec.get("concurrencyPolicy"), ("Allow", "Forbid", "Replace"), "spec.concurrencyPolicy")
+    errors += _zone_errors(spec.get("timeZone"))
     template: JsonObject = (spec.get("jobTemplate") or {}).get("spec") or {}
     if template.get("manualSelector"):
         errors.append(not_supported("spec.jobTemplate.spec.manualSelector", True, ("nil", "false")))
@@ -385,26 +387,32 @@ def _cron_job_spec_errors(spec: JsonObject) -> list[FieldError]:
     return errors
 
 
-_CRON_FIELD = re.compile(
-    r"(\*|\?|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?(,(\*|\?|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?)*"
-)
-
-
 def _schedule_errors(spec: JsonObject) -> list[FieldError]:
-    """Five fields or a descriptor such as `@hourly`; the zone goes in `timeZone`."""
+    """Five fields or a descriptor such as `@hourly`; the zone goes in `timeZone`. Source: validateScheduleFormat"""
     schedule: str = spec["schedule"]
     if "TZ" in schedule:
         detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
         return [invalid("spec.schedule", schedule, detail)]
-    if schedule.startswith("@"):
-        known = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-        if schedule in known or re.fullmatch(r"@every [0-9.]+(ns|us|ms|s|m|h)([0-9.]+(ns|us|ms|s|m|h))*", schedule):
-            return []
-        return [invalid("spec.schedule", schedule, f"unrecognized descriptor: {schedule}")]
-    fields = schedule.split()
-    if len(fields) != 5:
-        shown = " ".join(fields)
-        detail = f"expected exactly 5 fields, found {len(fields)}: [{shown}]"
-        return [invalid("spec.schedule", schedule, detail)]
-    wrong = next((field for field in fields if not _CRON_FIELD.fullmatch(field)), None)
-    return [] if wrong is None else [invalid("spec.schedule", schedule, f"failed to parse int from {wrong}")]
+    try:
+        parse_schedule(schedule)
+    except ScheduleError as problem:
+        return [invalid("spec.schedule", schedule, str(problem))]
+    return []
+
+
+def _zone_errors(zone: str | None) -> list[FieldError]:
+    """What a time zone's name alone tells; whether there is one of that name is the server's to know.
+
+    Source: validateTimeZone
+    """
+    if zone is None:
+        return []
+    if not zone:
+        return [invalid("spec.timeZone", zone, "timeZone must be nil or non-empty string")]
+    if zone.lower() == "local":
+        detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+        return [invalid("spec.timeZone", zone, detail)]
+    return [] if _ZONE.fullmatch(zone) else [invalid("spec.timeZone", zone, f"unknown time zone {zone}")]
+
+
+_ZONE = re.compile(r"[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)*", re.ASCII)

@@ -110,6 +110,12 @@ def _selector_and_template_errors(spec: JsonObject, owner: str, shown: str) -> l
             errors += template_label_errors(spec, selector, "spec")
     template: JsonObject = spec.get("template") or {}
     errors += pod_template_errors(template, "spec.template")
+    return errors + _restart_errors(template, shown)
+
+
+def _restart_errors(template: JsonObject, shown: str) -> list[FieldError]:
+    """Pods of these always restart and have no deadline."""
+    errors: list[FieldError] = []
     pod: JsonObject = template.get("spec") or {}
     if pod.get("restartPolicy") != "Always":
         at = "spec.template.spec.restartPolicy"
@@ -149,7 +155,7 @@ def _rolling_errors(rolling: JsonObject, path: str) -> list[FieldError]:
     if _amount(unavailable) == 0 and _amount(surge) == 0:
         detail = "may not be 0 when `maxSurge` is 0"
         errors.append(invalid(f"{path}.maxUnavailable", unavailable, detail))
-    return errors + _over_all_errors(unavailable, f"{path}.maxUnavailable")
+    return errors + over_all_errors(unavailable, f"{path}.maxUnavailable")
 
 
 def share_errors(value: JsonValue, path: str) -> list[FieldError]:
@@ -159,7 +165,8 @@ def share_errors(value: JsonValue, path: str) -> list[FieldError]:
     return [invalid(path, value, _NOT_NEGATIVE)] if isinstance(value, int) and value < 0 else []
 
 
-def _over_all_errors(value: JsonValue, path: str) -> list[FieldError]:
+def over_all_errors(value: JsonValue, path: str) -> list[FieldError]:
+    """A percentage of at most 100. Source: IsNotMoreThan100Percent"""
     is_percent = isinstance(value, str) and not names.percent(value)
     return [invalid(path, value, "must not be greater than 100%")] if is_percent and _amount(value) > 100 else []
 
@@ -190,7 +197,7 @@ def _daemon_set_spec_errors(spec: JsonObject) -> list[FieldError]:
     path = "spec.updateStrategy.rollingUpdate"
     for field in ("maxUnavailable", "maxSurge"):
         errors += share_errors(rolling.get(field), f"{path}.{field}")
-        errors += _over_all_errors(rolling.get(field), f"{path}.{field}")
+        errors += over_all_errors(rolling.get(field), f"{path}.{field}")
     unavailable, surge = _amount(rolling.get("maxUnavailable")), _amount(rolling.get("maxSurge"))
     if unavailable and surge:
         detail = "may not be set when maxUnavailable is non-zero"
@@ -212,11 +219,35 @@ def _stateful_set_spec_errors(spec: JsonObject) -> list[FieldError]:
     elif strategy["type"] == "OnDelete" and strategy.get("rollingUpdate") is not None:
         detail = "only allowed for updateStrategy 'RollingUpdate'"
         errors.append(invalid("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"], detail))
+    elif strategy["type"] == "RollingUpdate":
+        errors += _partition_errors(strategy.get("rollingUpdate") or {})
+    errors += _retention_errors(spec.get("persistentVolumeClaimRetentionPolicy") or {})
     errors += _not_negative(spec, "replicas", "minReadySeconds")
+    if ((spec.get("ordinals") or {}).get("start") or 0) < 0:
+        errors.append(invalid("spec.ordinals.start", spec["ordinals"]["start"], _NOT_NEGATIVE))
     service: str = spec.get("serviceName") or ""
     if service:
         errors += [invalid("spec.serviceName", service, complaint) for complaint in names.dns_label(service)]
     return errors + _selector_and_template_errors(_with_claims(spec), "statefulset", "StatefulSet")
+
+
+def _partition_errors(rolling: JsonObject) -> list[FieldError]:
+    path = "spec.updateStrategy.rollingUpdate"
+    errors: list[FieldError] = []
+    if (rolling.get("partition") or 0) < 0:
+        errors.append(invalid(f"{path}.partition", rolling["partition"], _NOT_NEGATIVE))
+    errors += share_errors(rolling.get("maxUnavailable"), f"{path}.maxUnavailable")
+    if rolling.get("maxUnavailable") is not None and _amount(rolling["maxUnavailable"]) == 0:
+        errors.append(invalid(f"{path}.maxUnavailable", rolling["maxUnavailable"], "cannot be 0"))
+    return errors + over_all_errors(rolling.get("maxUnavailable"), f"{path}.maxUnavailable")
+
+
+def _retention_errors(policy: JsonObject) -> list[FieldError]:
+    """Source: ValidatePersistentVolumeClaimRetentionPolicy"""
+    known = ("Retain", "Delete")
+    given = {field: policy[field] for field in ("whenDeleted", "whenScaled") if field in policy}
+    path = "spec.persistentVolumeClaimRetentionPolicy"
+    return [not_supported(f"{path}.{field}", value, known) for field, value in given.items() if value not in known]
 
 
 def _with_claims(spec: JsonObject) -> JsonObject:
@@ -227,3 +258,59 @@ def _with_claims(spec: JsonObject) -> JsonObject:
     volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claimed]
     volumes += [volume for volume in pod.get("volumes") or [] if volume.get("name") not in claimed]
     return {**spec, "template": {**template, "spec": {**_without(pod, ("hostname", "subdomain")), "volumes": volumes}}}
+
+
+def replication_controller_errors(controller: JsonObject) -> list[FieldError]:
+    """What is wrong with a new ReplicationController.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: ValidateReplicationController
+    """
+    spec: JsonObject = controller.get("spec") or {}
+    return metadata_errors(controller["metadata"], namespaced=True) + _replication_controller_spec_errors(spec)
+
+
+def replication_controller_update_errors(controller: JsonObject, old: JsonObject) -> list[FieldError]:
+    """What is wrong with a change of a ReplicationController. Source: ValidateReplicationControllerUpdate"""
+    errors = metadata_update_errors(controller["metadata"], old["metadata"])
+    return errors + _replication_controller_spec_errors(controller.get("spec") or {})
+
+
+def _replication_controller_spec_errors(spec: JsonObject) -> list[FieldError]:
+    errors = _not_negative(spec, "minReadySeconds")
+    selector: JsonObject = spec.get("selector") or {}
+    if not selector:
+        errors.append(required("spec.selector"))
+    errors += _not_negative(spec, "replicas")
+    template = spec.get("template")
+    if template is None:
+        return [*errors, required("spec.template")]
+    if selector:
+        errors += template_label_errors(spec, {"matchLabels": selector}, "spec")
+    return errors + pod_template_errors(template, "spec.template") + _restart_errors(template, "ReplicationController")
+
+
+def controller_revision_errors(revision: JsonObject) -> list[FieldError]:
+    """Source: ValidateControllerRevision"""
+    errors = metadata_errors(revision.get("metadata") or {}, namespaced=True)
+    if revision.get("data") is None:
+        errors.append(required("data", "data is mandatory"))
+    number = revision.get("revision") or 0
+    return errors + ([invalid("revision", number, _NOT_NEGATIVE)] if number < 0 else [])
+
+
+def controller_revision_update_errors(revision: JsonObject, old: JsonObject) -> list[FieldError]:
+    """Source: ValidateControllerRevisionUpdate"""
+    errors = metadata_update_errors(revision["metadata"], old["metadata"])
+    return errors + immutable_errors(revision.get("data"), old.get("data"), "data")
+
+
+def pod_template_object_errors(template: JsonObject) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: ValidatePodTemplate"""
+    errors = metadata_errors(template.get("metadata") or {}, namespaced=True)
+    return errors + pod_template_errors(template.get("template") or {}, "template")
+
+
+def pod_template_object_update_errors(template: JsonObject, old: JsonObject) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: ValidatePodTemplateUpdate"""
+    errors = metadata_update_errors(template["metadata"], old["metadata"])
+    return errors + pod_template_errors(template.get("template") or {}, "template")

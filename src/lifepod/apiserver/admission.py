@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lifepod.api.field_errors import invalid
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, dig, replaced
 from lifepod.apiserver.namespace_limits import check_limit_ranges, check_quotas, with_limit_range_defaults
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.pod_admission import admitted_pod
-from lifepod.apiserver.status_errors import forbidden, not_found
+from lifepod.apiserver.status_errors import forbidden, invalid_object, not_found
 
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
 
+PRIORITY_CLASSES = "priorityclasses.scheduling.k8s.io"
 ALLOWED_WHILE_TERMINATING = ("localsubjectaccessreviews.authorization.k8s.io",)
 
 
@@ -64,6 +66,49 @@ def check_admission(api: Api, kind: Kind, obj: JsonObject, old: JsonObject | Non
         check_quotas(api, kind, obj)
     elif kind.resource in ("services", "persistentvolumeclaims"):
         check_quotas(api, kind, obj, old)
+    if kind.resource == "cronjobs.batch":
+        _check_time_zone(kind, obj)
+    elif kind.resource == PRIORITY_CLASSES:
+        _check_only_default(api, kind, obj)
+
+
+def _check_time_zone(kind: Kind, cron_job: JsonObject) -> None:
+    """The time zone exists. Here and not in `api/`, since the zones are files. Raises 422.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/apis/batch/validation/validation.go: validateTimeZone
+    """
+    zone = dig(cron_job, "spec", "timeZone")
+    if not zone or _is_zone(zone) or not _is_zone("UTC"):  # the last: this machine knows no zones at all
+        return
+    problem = invalid("spec.timeZone", zone, f"unknown time zone {zone}")
+    raise invalid_object(kind, cron_job["metadata"].get("name", ""), [problem])
+
+
+def _is_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo  # slow to import, and few schedules name a zone
+
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True
+
+
+def _check_only_default(api: Api, kind: Kind, priority_class: JsonObject) -> None:
+    """There is one default priority class at most. Raises 403.
+
+    Source: k8s.io/kubernetes v1.34.4 plugin/pkg/admission/priority/admission.go: validatePriorityClass
+    """
+    if not priority_class.get("globalDefault"):
+        return
+    name = priority_class["metadata"].get("name", "")
+    for record in api.store.list(kind.resource).records:
+        other = api.store.decoded(record)
+        if other.get("globalDefault") and other["metadata"]["name"] != name:
+            marked = (
+                f"PriorityClass {other['metadata']['name']} is already marked as default. Only one default can exist"
+            )
+            raise forbidden(kind, name, marked)
 
 
 def admitted_update(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions) -> JsonObject:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lifepod.api.objects import JsonObject, format_time, parse_time
 from lifepod.api.writes import Write
-from lifepod.controllers.cron_schedule import Schedule, ScheduleError, parse_schedule
+from lifepod.api.cron_schedule import Schedule, ScheduleError, parse_schedule
 from lifepod.controllers.outcome import (
     NOTHING,
     Change,

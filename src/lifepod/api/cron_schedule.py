@@ -94,7 +94,7 @@ def parse_schedule(text: str, zone: tzinfo = UTC) -> Schedule:
 def _duration(text: str) -> timedelta:
     parts = re.findall(r"([0-9]+(?:\.[0-9]*)?)(ns|us|ms|s|m|h)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ScheduleError(f"failed to parse duration @every {text}")
+        raise ScheduleError(f'failed to parse duration @every {text}: time: invalid duration "{text}"')
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     # Shorter than a second is a second; fractions of seconds are dropped.
     return timedelta(seconds=max(1, int(seconds)))
@@ -112,22 +112,34 @@ def _field(text: str, low: int, high: int, names: dict[str, int]) -> _Field:
 
 def _range(text: str, low: int, high: int, names: dict[str, int]) -> tuple[set[int], bool]:
     """`*`, `a`, `a-b`, each with `/step`; `a/step` goes up to the end. A step above 1 makes `*` count as named days."""
-    span, slash, step_text = text.partition("/")
-    step = _number(step_text, {}) if slash else 1
-    if span in ("*", "?"):
+    span, *steps = text.split("/")
+    start, *ends = span.split("-")
+    if start in ("*", "?"):
         first, last = low, high
     else:
-        start, dash, end = span.partition("-")
         first = _number(start, names)
-        last = _number(end, names) if dash else high if slash else first
-    if first < low or last > high or first > last or step == 0:
-        raise ScheduleError(f"field {text} is out of range ({low} to {high})")
-    return set(range(first, last + 1, step)), span in ("*", "?") and step == 1
+        if len(ends) > 1:
+            raise ScheduleError(f"too many hyphens: {text}")
+        last = _number(ends[0], names) if ends else high if steps else first
+    if len(steps) > 1:
+        raise ScheduleError(f"too many slashes: {text}")
+    step = _number(steps[0], {}) if steps else 1
+    if first < low:
+        raise ScheduleError(f"beginning of range ({first}) below minimum ({low}): {text}")
+    if last > high:
+        raise ScheduleError(f"end of range ({last}) above maximum ({high}): {text}")
+    if first > last:
+        raise ScheduleError(f"beginning of range ({first}) beyond end of range ({last}): {text}")
+    if step == 0:
+        raise ScheduleError(f"step of range should be a positive number: {text}")
+    return set(range(first, last + 1, step)), start in ("*", "?") and step == 1
 
 
 def _number(text: str, names: dict[str, int]) -> int:
     if text.lower() in names:
         return names[text.lower()]
-    if not text.isascii() or not text.isdigit():
-        raise ScheduleError(f"failed to parse int from {text}")
+    if not re.fullmatch(r"[-+]?[0-9]+", text, re.ASCII):
+        raise ScheduleError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax')
+    if int(text) < 0:
+        raise ScheduleError(f"negative number ({int(text)}) not allowed: {text}")
     return int(text)
