@@ -45,7 +45,9 @@ class Command:
         )
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Run in the background; ended with the test."""
+        """Run as in a terminal, which is where Ctrl-C comes from; ended with the test."""
+        # Tests that run in the background of a shell ignore it, and would hand that down.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(
             [*PROGRAM, *words],
             env=self.env,
@@ -55,6 +57,7 @@ class Command:
             text=True,
             cwd=self.folder,
         )
+        signal.signal(signal.SIGINT, before)
         self._started.append(process)
         return process
 

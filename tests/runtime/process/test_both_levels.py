@@ -132,6 +132,21 @@ def test_a_handled_stop_signal_ends_the_container_in_its_own_way(on_level):
     on_level(story)
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1], ids=lambda number: number.name)
+def test_a_signal_that_lifepod_was_started_to_ignore_is_not_ignored_by_containers(on_level, number):
+    """As after `nohup lifepod up &`."""
+
+    async def story(node):
+        code, output = await node.run(await node.pod(), "sh", "-c", "grep SigIgn /proc/$$/status")
+        assert (code, output.split()) == (0, [b"SigIgn:", b"0" * 16])
+
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        on_level(story)
+    finally:
+        signal.signal(number, before)
+
+
 def test_an_unhandled_stop_signal_is_ignored_by_pid_1_until_the_grace_period_ends(on_level):
     async def story(node):
         container = await node.start(await node.pod(), "sleep", "60")
