@@ -116,7 +116,7 @@ class LocalStreams:
         pipe = asyncio.subprocess.PIPE
         try:
             return LocalProcess(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe))
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # a folder of $PATH that this user may not enter
             raise StreamRefused(f'exec: "{command[0]}": executable file not found in $PATH') from None
 
     async def attach(self, pod_uid: str, container_id: str, *, stdin: bool, tty: bool) -> ExecStream:
