@@ -74,11 +74,13 @@ class Turned(NamedTuple):
 class Interest(NamedTuple):
     """Which changes a part wants to hear of. `node`: only objects whose `spec.nodeName` is this.
 
-    Resource "*": of all that come and go, and of changes to owners, finalizers and deletion.
+    Resource "*": of all that go, of all that come with owners or finalizers, and of changes to owners, finalizers and deletion.
+    `statuses` False: not of changes of nothing but the status.
     """
 
     resource: str
     node: str | None = None
+    statuses: bool = True
 
 
 class Part(Protocol):

@@ -105,6 +105,38 @@ def test_a_node_hears_only_of_its_own_pods(cluster: Cluster) -> None:
     assert other.news == []
 
 
+def test_who_is_blind_to_statuses_hears_of_everything_else(cluster: Cluster) -> None:
+    blind = Recording("blind", Interest("pods", statuses=False))
+    sharp = Recording("sharp", Interest("pods"))
+    for part in (blind, sharp):
+        cluster.add_part(part)
+    spec = {"containers": [{"name": "c", "image": "busybox:1.36"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}, "spec": spec}
+    cluster.write(Write("create", "pods", "default", "p", pod), NOW)
+    cluster.write(Write("update", "pods", "default", "p", {"status": {"phase": "Running"}}, "status"), NOW)
+    cluster.write(Write("patch", "pods", "default", "p", {"metadata": {"labels": {"a": "b"}}}, patch_type="merge"), NOW)
+    cluster.turn(NOW)
+    told = {part.name: [n.type for n in part.news if isinstance(n, Changed)] for part in (blind, sharp)}
+    assert told["blind"] == ["ADDED", "MODIFIED"]  # the labels
+    assert told["sharp"] == ["ADDED", "MODIFIED", "MODIFIED"]  # and the phase
+
+
+def test_who_hears_of_all_hears_of_what_comes_only_when_it_has_owners_or_finalizers(cluster: Cluster) -> None:
+    part = Recording("part", Interest("*"))
+    cluster.add_part(part)
+    cluster.turn(NOW)
+    part.news.clear()
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
+    for name, metadata in (("plain", {}), ("owned", {"ownerReferences": [owner]}), ("kept", {"finalizers": ["a.b/c"]})):
+        body = config_map(name)
+        body = {**body, "metadata": {**body["metadata"], **metadata}}
+        cluster.write(Write("create", "configmaps", "default", name, body), NOW)
+    cluster.write(Write("delete", "configmaps", "default", "plain", {}), NOW)
+    cluster.turn(NOW)
+    told = [(n.type, n.obj["metadata"]["name"]) for n in part.news if isinstance(n, Changed)]
+    assert told == [("ADDED", "owned"), ("ADDED", "kept"), ("DELETED", "plain")]
+
+
 def test_one_object_is_told_to_those_who_refer_to_it(cluster: Cluster) -> None:
     part = Recording("part")
     cluster.add_part(part)

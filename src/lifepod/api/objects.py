@@ -7,6 +7,7 @@ Nobody changes a `JsonObject` that came from somewhere else: to change one, copy
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -48,6 +49,7 @@ def without(obj: JsonObject, path: tuple[str, ...]) -> JsonObject:
     return {k: v for k, v in obj.items() if k != head}
 
 
+@lru_cache(maxsize=256)  # all that happens at one moment writes it down, often a dozen times an object
 def format_time(moment: datetime) -> str:
     """RFC 3339 with whole seconds, as `metav1.Time` is written: `2025-01-01T00:00:00Z`."""
     m = moment.astimezone(UTC) if moment.tzinfo is not UTC else moment

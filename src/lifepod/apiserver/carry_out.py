@@ -1,7 +1,7 @@
-"""Writes of the cluster's own parts: the same verbs, without decoding and, for statuses, without validation.
+"""Writes of the cluster's own parts: the same verbs, without decoding and, for statuses and events, without validation.
 
 A status written by a node agent or controller is the hot path of the whole cluster: the object is swapped in with nothing
-but the rules of state (uid, revision, finalizers) checked.
+but the rules of state (uid, revision, finalizers) checked. An event, of which a pod has five before it runs, is kept as it was made.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lifepod.api.kinds import Kind
-from lifepod.api.objects import JsonObject
+from lifepod.api.names import dns_subdomain
+from lifepod.api.objects import JsonObject, format_time
 from lifepod.api.writes import Write
+from lifepod.apiserver.admission import check_namespace
 from lifepod.apiserver.create import create
 from lifepod.apiserver.delete import delete
 from lifepod.apiserver.delete_options import delete_options_of
 from lifepod.apiserver.http_errors import no_such_resource
 from lifepod.apiserver.metadata import check_revision
+from lifepod.apiserver.namespace_limits import check_quotas
 from lifepod.apiserver.options import SYSTEM, WriteOptions
 from lifepod.apiserver.patch_verb import patch_resource
-from lifepod.apiserver.status_errors import conflict, not_found
+from lifepod.apiserver.status_errors import already_exists, conflict, not_found
 from lifepod.apiserver.subresources import create_subresource, update_subresource
 from lifepod.apiserver.update import is_ready_to_go, update
 
@@ -38,6 +41,8 @@ def carry_out(api: Api, write: Write, now: datetime) -> JsonObject:
         raise no_such_resource() from None
     if write.verb == "update" and write.subresource == "status":
         return _write_status(api, kind, write, now)
+    if write.resource == "events" and write.verb == "create" and _is_plain_event(write):
+        return _post(api, kind, write, now)
     if write.resource == LEASES and write.verb == "patch" and write.body.keys() == {"spec"}:
         return _renew(api, kind, write, now)
     options = WriteOptions(now, SYSTEM, "lifepod", "Ignore")
@@ -70,6 +75,25 @@ def _renew(api: Api, kind: Kind, write: Write, now: datetime) -> JsonObject:
     if old is None:
         raise not_found(kind, write.name)
     return api.store.update(kind.resource, {**old, "spec": {**old["spec"], **write.body["spec"]}}, now)
+
+
+def _is_plain_event(write: Write) -> bool:
+    """Whether an event is as the recorders of the cluster's parts make it: named, in its namespace, of nobody and without labels."""
+    metadata = write.body["metadata"]
+    is_plain = metadata.keys() == {"name", "namespace"} and metadata["namespace"] == write.namespace
+    return is_plain and write.body.get("kind") == "Event" and not dns_subdomain(metadata["name"])
+
+
+def _post(api: Api, kind: Kind, write: Write, now: datetime) -> JsonObject:
+    """Keep an event: of all that is asked of a new object, its namespace, its name and the quotas are left."""
+    namespace, name = write.namespace, write.body["metadata"]["name"]
+    check_namespace(api, kind, write.body)
+    if api.store.record(kind.resource, namespace, name) is not None:
+        raise already_exists(kind, name, generated=False)
+    made = {"name": name, "namespace": namespace, "uid": api.ids.uid(), "creationTimestamp": format_time(now)}
+    event = {**write.body, "metadata": made}
+    check_quotas(api, kind, event)
+    return api.store.create(kind.resource, event, now)
 
 
 def _write_status(api: Api, kind: Kind, write: Write, now: datetime) -> JsonObject:

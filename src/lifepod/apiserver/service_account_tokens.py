@@ -38,6 +38,7 @@ class ServiceAccountTokens:
         self._lookup = lookup
         self._now = now
         self._key: EllipticCurvePrivateKey | None = None
+        self._key_id = ""
         self._known: dict[str, JsonObject] = {}
 
     # ---------------------------------------------------------------------------------------------------------- issuing
@@ -176,10 +177,12 @@ class ServiceAccountTokens:
 
         Source: k8s.io/kubernetes v1.34.4 pkg/serviceaccount/jwt.go: keyIDFromPublicKey
         """
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+        if not self._key_id:
+            from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-        public = self._loaded_key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return _pack(hashlib.sha256(public).digest())
+            public = self._loaded_key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            self._key_id = _pack(hashlib.sha256(public).digest())
+        return self._key_id
 
     def _public_key(self) -> JsonObject:
         numbers = self._loaded_key().public_key().public_numbers()

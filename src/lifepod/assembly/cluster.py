@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,6 +88,8 @@ class Cluster:
         self._wakes: dict[str, datetime] = {}
         self._number = 0
         self._by_resource: dict[str, list[str]] = {}
+        self._by_status: dict[str, list[str]] = {}
+        """Of those in `_by_resource`, who hear of changes of nothing but the status; only where that is not all of them."""
         self._by_node: dict[tuple[str, str], list[str]] = {}
         self._is_turning = False
         self.store.on_change(self._on_change)
@@ -102,6 +104,7 @@ class Cluster:
         for interest in part.interests:
             if interest.node is None:
                 self._by_resource.setdefault(interest.resource, []).append(part.name)
+                self._sort_out_statuses(interest.resource)
             else:
                 self._by_node.setdefault((interest.resource, interest.node), []).append(part.name)
             for resource in self.store.resources() if interest.resource == "*" else (interest.resource,):
@@ -146,8 +149,17 @@ class Cluster:
         for interest in part.interests:
             if interest.node is None:
                 self._by_resource[interest.resource].remove(name)
+                self._sort_out_statuses(interest.resource)
             else:
                 self._by_node[interest.resource, interest.node].remove(name)
+
+    def _sort_out_statuses(self, resource: str) -> None:
+        names = self._by_resource[resource]
+        blind = {n for n in names for i in self._parts[n].interests if i.resource == resource and not i.statuses}
+        if blind:
+            self._by_status[resource] = [name for name in names if name not in blind]
+        else:
+            self._by_status.pop(resource, None)
 
     def listener(self, node: str) -> NodeListener:
         """Who the runtime of `node` is to tell."""
@@ -279,7 +291,9 @@ class Cluster:
     def _on_change(self, change: Change) -> None:
         """A revision of the store: to those who asked for the resource, the node, or this very object."""
         resource = change.new.resource
-        names = self._by_resource.get(resource, ())
+        names: Sequence[str] = self._by_resource.get(resource, ())
+        if resource in self._by_status and _is_of_status_only(change):
+            names = self._by_status[resource]
         if "*" in self._by_resource and _concerns_all(change):
             names = [*names, *self._by_resource["*"]]
         special = self.references.parts_of(resource, change.new.namespace, change.new.name)
@@ -290,7 +304,12 @@ class Cluster:
         at_node = self._by_node.get((resource, node), ()) if node else ()
         if names or special or at_node:
             news = Changed(change.type, resource, obj, old)
-            for name in (*names, *at_node, *special):
+            inboxes, is_due = self._inboxes, self._is_due
+            for name in (*names, *at_node):
+                inboxes[name].append(news)
+                if name not in is_due:
+                    self.poke(name)
+            for name in special:
                 self.tell(name, news)
 
     # -------------------------------------------------------------------------------- reading, copying
@@ -345,22 +364,34 @@ class Cluster:
 
 
 def _concerns_all(change: Change) -> bool:
-    """Whether those who hear of everything hear of this: not of changes that leave owners, finalizers and deletion alone."""
+    """Whether those who hear of everything hear of this: not of what comes without owners and finalizers, nor of changes that leave
+    owners, finalizers and deletion alone."""
     old, obj, old_obj = change.old, change.obj, change.old_obj
-    if (
-        change.type != "MODIFIED"
-        or old is None
-        or obj is None
-        or old_obj is None
-        or change.new.resource == "namespaces"
-    ):
+    if change.type == "DELETED" or obj is None or change.new.resource == "namespaces":
         return True
-    metadata, before = obj["metadata"], old_obj["metadata"]
+    metadata = obj["metadata"]
+    if old is None:
+        return bool(change.new.owners or metadata.get("finalizers"))
+    if old_obj is None:
+        return True
+    before = old_obj["metadata"]
     return (
         change.new.owners != old.owners
         or metadata.get("deletionTimestamp") != before.get("deletionTimestamp")
         or metadata.get("finalizers") != before.get("finalizers")
     )
+
+
+def _is_of_status_only(change: Change) -> bool:
+    """Whether an object is the same as before but for its status (and what the store notes of a write)."""
+    obj, old = change.obj, change.old_obj
+    if change.type != "MODIFIED" or obj is None or old is None or obj.keys() != old.keys():
+        return False
+    if any(obj[name] is not old[name] and obj[name] != old[name] for name in obj if name not in ("status", "metadata")):
+        return False
+    metadata, before = obj["metadata"], old["metadata"]
+    notes = ("resourceVersion", "managedFields")
+    return all(metadata.get(name) == before.get(name) for name in {**metadata, **before} if name not in notes)
 
 
 def _is_part(runtime: object) -> bool:

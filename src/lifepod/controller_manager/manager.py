@@ -51,7 +51,8 @@ class ControllerPart:
 
     def __init__(self, controller: Controller, view: View, ids: Ids) -> None:
         self.name = controller.name
-        self.interests = tuple(Interest(resource) for resource in controller.resources)
+        blind = controller.not_statuses_of
+        self.interests = tuple(Interest(resource, statuses=resource not in blind) for resource in controller.resources)
         self._controller, self._view, self._ids = controller, view, ids
         self._recorder = Recorder(controller.component)
         self._queue: dict[Key, None] = {}
@@ -69,11 +70,11 @@ class ControllerPart:
     def on_news(self, news: tuple[News, ...], now: datetime) -> Turned:
         """Take in what happened and look at every key that needs it."""
         effects: list[Effect] = []
+        view, keys_of, waiting = self._view, self._controller.keys, self._queue
         for item in news:
             if isinstance(item, Changed):
-                change = Change(self._view, item.type, item.resource, item.obj, item.old)
-                for key in self._controller.keys(change):
-                    self._queue[key] = None
+                for key in keys_of(Change(view, *item)):
+                    waiting[key] = None
             elif isinstance(item, Answered):
                 self._settle(item, now, effects)
         while self._heap and self._heap[0][0] <= now:

@@ -53,4 +53,7 @@ class StoreView:
         return [resource for resource in self._store.resources() if resource in namespaced]
 
     def _decoded(self, resource: str, selection: Selection) -> Sequence[JsonObject]:
-        return [self._store.decoded(record) for record in self._store.list(resource, selection).records]
+        store = self._store
+        if not store.count(resource):
+            return ()
+        return [store.decoded(record) for record in store.list(resource, selection).records]

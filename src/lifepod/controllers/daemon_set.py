@@ -215,4 +215,4 @@ def _next_failure(failure: Failure | None, now: datetime) -> Failure:
     return Failure(min(failure.delay * 2, LAST_DELAY), now)
 
 
-DAEMON_SET = Controller("daemon-set", "daemonset-controller", (RESOURCE, "pods", "nodes"), _keys, reconcile)
+DAEMON_SET = Controller("daemon-set", "daemonset-controller", (RESOURCE, "pods", "nodes"), _keys, reconcile, ("nodes",))

@@ -66,4 +66,6 @@ def _creation(pod: JsonObject, name: str, template: JsonObject) -> Wish:
     return Wish(Write("create", CLAIMS, namespace_of(pod), name, claim), otherwise=failure)
 
 
-EPHEMERAL_CLAIMS = Controller("ephemeral-claims", "ephemeral_volume", ("pods", CLAIMS), _keys, reconcile)
+EPHEMERAL_CLAIMS = Controller(
+    "ephemeral-claims", "ephemeral_volume", ("pods", CLAIMS), _keys, reconcile, ("pods", CLAIMS)
+)

@@ -64,13 +64,13 @@ BATCH_PERIOD = timedelta(seconds=1)
 def _keys(change: Change) -> Iterable[Key]:
     if change.resource == "jobs.batch":
         return ((*key_of(change.obj), uid_of(change.obj)),)
-    if change.old is not None and change.type == "MODIFIED" and _counts_same(change.old, change.obj):
-        return ()
     keys = {key for pod in (change.obj, change.old) if pod is not None and (key := _owner_key(pod)) is not None}
     if controller_of(change.obj) is None:
         keys.update(_adopters(change))
         if is_tracked(change.obj):
             keys.add((*key_of(change.obj), ""))
+    if keys and change.old is not None and change.type == "MODIFIED" and _counts_same(change.old, change.obj):
+        return ()
     return sorted(keys)
 
 

@@ -190,4 +190,4 @@ def _not_ready(pod: JsonObject, now: datetime) -> Wish | None:
     return Wish(write, ObjectEvent(pod, "Warning", "NodeNotReady", "Node is not ready"))
 
 
-NODE_LIFECYCLE = Controller("node-lifecycle", "node-controller", ("nodes", LEASES, "pods"), _keys, reconcile)
+NODE_LIFECYCLE = Controller("node-lifecycle", "node-controller", ("nodes", LEASES, "pods"), _keys, reconcile, ("pods",))

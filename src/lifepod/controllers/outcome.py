@@ -99,13 +99,17 @@ class Change(NamedTuple):
 
 
 class Controller(NamedTuple):
-    """One controller. `component` is the name its events carry; `resources` what it hears of ("*": everything)."""
+    """One controller. `component` is the name its events carry; `resources` what it hears of ("*": everything).
+
+    `not_statuses_of`: of these resources it need not hear when nothing but the status changed.
+    """
 
     name: str
     component: str
     resources: tuple[str, ...]
     keys: Callable[[Change], Iterable[Key]]
     reconcile: Callable[[Look], Outcome]
+    not_statuses_of: tuple[str, ...] = ()
 
 
 def earliest(*moments: datetime | None) -> datetime | None:

@@ -68,4 +68,6 @@ def _removal(pod: JsonObject) -> Wish:
     return Wish(Write("delete", "pods", namespace_of(pod), name_of(pod), options))
 
 
-POD_GC = Controller("pod-gc", "pod-garbage-collector-controller", ("nodes", "pods"), _keys, reconcile)
+POD_GC = Controller(
+    "pod-gc", "pod-garbage-collector-controller", ("nodes", "pods"), _keys, reconcile, ("nodes", "pods")
+)

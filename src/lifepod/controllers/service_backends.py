@@ -39,11 +39,13 @@ def service_keys(change: Change, own: str) -> Iterable[Key]:
     if change.resource == own:
         service = labels_of(change.obj).get("kubernetes.io/service-name") if own.startswith("endpointslices") else None
         return ((namespace_of(change.obj), service or name_of(change.obj)),)
-    if change.old is not None and change.type == "MODIFIED" and _looks_same(change.old, change.obj):
-        return ()
     seen = [labels_of(change.obj)]
     if change.old is not None and labels_of(change.old) != seen[0]:
         seen.append(labels_of(change.old))
+    if not any(seen):
+        return ()  # a selector asks for a label at least
+    if change.old is not None and change.type == "MODIFIED" and _looks_same(change.old, change.obj):
+        return ()
     return [
         key_of(service)
         for service in change.view.list("services", namespace_of(change.obj))

@@ -103,4 +103,6 @@ def _deletion(pod: JsonObject) -> Write:
     return Write("delete", "pods", namespace_of(pod), name_of(pod), {"preconditions": {"uid": uid_of(pod)}})
 
 
-TAINT_EVICTION = Controller("taint-eviction", "taint-eviction-controller", ("nodes", "pods"), _keys, reconcile)
+TAINT_EVICTION = Controller(
+    "taint-eviction", "taint-eviction-controller", ("nodes", "pods"), _keys, reconcile, ("nodes", "pods")
+)

@@ -68,7 +68,7 @@ def volume_binding_controller(folder: str) -> Controller:
         return _bind_somehow(look, claim, folder)
 
     return Controller(
-        "volume-binding", "persistentvolume-controller", (CLAIMS, VOLUMES, CLASSES, "pods"), _keys, reconcile
+        "volume-binding", "persistentvolume-controller", (CLAIMS, VOLUMES, CLASSES, "pods"), _keys, reconcile, ("pods",)
     )
 
 

@@ -54,5 +54,5 @@ def _is_used(view: View, resource: str, obj: JsonObject) -> bool:
 
 
 VOLUME_PROTECTION = Controller(
-    "volume-protection", "volume-protection-controller", (CLAIMS, VOLUMES, "pods"), _keys, reconcile
+    "volume-protection", "volume-protection-controller", (CLAIMS, VOLUMES, "pods"), _keys, reconcile, ("pods",)
 )

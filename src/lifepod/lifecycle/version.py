@@ -5,6 +5,7 @@ The rules take the profile as a value; nobody else asks for a version.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -18,6 +19,7 @@ class Profile(NamedTuple):
 PROFILES = {"1.34": Profile("1.34")}
 
 
+@lru_cache(maxsize=8)
 def profile_of(version: str) -> Profile:
     """The profile of a version such as `1.34` or `v1.34.4`; the newest filled one for any other."""
     minor = ".".join(version.removeprefix("v").split(".")[:2])
