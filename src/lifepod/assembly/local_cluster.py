@@ -49,6 +49,7 @@ from lifepod.store.record import Change
 
 _log = logging.getLogger("lifepod")
 SERVICE_CIDR = "10.96.0.0/16"
+_NO_WAY_OUT = "pods reach nothing outside of their cluster here"
 _NETWORKED = frozenset(("services", "endpointslices.discovery.k8s.io"))
 
 
@@ -56,7 +57,8 @@ class LocalOptions(NamedTuple):
     """What a cluster of this process is made of. `runtime` is `sandbox`, `host` or `sim`; `work` a folder of its own.
 
     `images`, in the sandbox: `auto` (real ones), `host` (this machine's files stand in for every image) or `if-reachable`
-    (real ones where they are here or their registry answers, else stand-ins).
+    (real ones where they are here or their registry answers, else stand-ins). `way_out`: pods of the sandbox reach what is outside
+    of the cluster, where this machine has a program for it.
     """
 
     runtime: str = "sandbox"
@@ -66,6 +68,7 @@ class LocalOptions(NamedTuple):
     work: Path | None = None
     images: str = "host"
     insecure_registries: tuple[str, ...] = ()
+    way_out: bool = False
 
 
 class LocalCluster:
@@ -83,6 +86,7 @@ class LocalCluster:
         """How many objects came back from `data`."""
         self.adopted = 0
         """How many pods had outlived the last lifepod."""
+        self._told_of_no_way_out = False
         self.on_notice: Callable[[str], None] = _log.warning
         """Hears once of what people should know of the whole cluster."""
         self._ids = RandomIds()
@@ -216,7 +220,9 @@ class LocalCluster:
             await runtime.start()
             return runtime, runtime.node_address
         from lifepod.runtime.sandbox.runtime import POD_CIDR, SandboxRuntime
+        from lifepod.runtime.sandbox.way_out import find_way_out
 
+        way_out = find_way_out() if self.options.way_out else ""
         sandbox = SandboxRuntime(
             "node1",
             folder,
@@ -227,10 +233,15 @@ class LocalCluster:
             on_warning=self._warn,
             images=self._images(),
             scratch=(str(self._work),),
+            way_out=way_out,
+            on_no_way_out=lambda problem: self._notice(f"network: {_NO_WAY_OUT}: {problem}"),
         )
         self._runtime = sandbox
         await sandbox.start()
-        self._network = NodeNetwork(SERVICE_CIDR, sandbox.node_socket)
+        is_missed = self.options.way_out and not way_out
+        self._network = NodeNetwork(
+            SERVICE_CIDR, sandbox.node_socket, self._on_outside if is_missed else lambda name: None
+        )
         await self._network.start()
         return sandbox, str(IPv4Network(POD_CIDR)[1])
 
@@ -304,6 +315,12 @@ class LocalCluster:
         audiences = (audience,) if audience else (self.plane.api.settings.issuer,)
         token, _ = self.plane.tokens.issue(account, audiences, seconds, self._ids.uid(), pod)
         return token
+
+    def _on_outside(self, name: str) -> None:
+        """A pod looked up something that it then cannot reach; that is worth one line."""
+        if not self._told_of_no_way_out:
+            self._told_of_no_way_out = True
+            self._notice(f"network: a pod looked up {name}, but {_NO_WAY_OUT}; `lifepod doctor` says what to install")
 
     def _notice(self, text: str) -> None:
         self.on_notice(text)

@@ -151,7 +151,9 @@ async def _started_cluster(options: RunOptions) -> tuple[LocalCluster, str]:
     """The sandbox; where there is none, a terminal is asked once, and anything else is told the line to add."""
     runtime = options.runtime or "sandbox"
     while True:
-        chosen = LocalOptions(runtime, images=options.images, insecure_registries=options.insecure_registries)
+        chosen = LocalOptions(
+            runtime, images=options.images, insecure_registries=options.insecure_registries, way_out=True
+        )
         cluster = LocalCluster(chosen)
         try:
             await cluster.start()

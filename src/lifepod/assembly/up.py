@@ -104,6 +104,7 @@ async def _serve(options: UpOptions, place: Place, say: Callable[[str], None]) -
             place.folder / "work",
             options.images,
             options.insecure_registries,
+            way_out=True,
         )
     )
     cluster.on_notice = lambda text: print(text, file=sys.stderr, flush=True)

@@ -70,6 +70,11 @@ def parse_question(packet: bytes) -> Question:
     return Question(number, flags, ".".join(labels).lower(), packet[12:end], kind, udp_size)
 
 
+def has_answers(reply: bytes) -> bool:
+    """Whether a reply brings any record of the name that was asked for."""
+    return len(reply) >= 12 and struct.unpack_from(">H", reply, 6)[0] > 0
+
+
 def answer(
     question: Question,
     code: int,

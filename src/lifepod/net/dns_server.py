@@ -13,6 +13,8 @@ from lifepod.net.dns import CLUSTER_DOMAIN, Names
 from lifepod.net.service_table import ServiceTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lifepod.net.dns_message import Question
 
 _UPSTREAM_SECONDS = 2.0
@@ -20,9 +22,18 @@ _IDLE_SECONDS = 10.0
 
 
 class DnsServer:
-    """Answers from the newest table. `upstream` are the addresses of resolvers to ask for names that are not ours."""
+    """Answers from the newest table. `upstream` are the addresses of resolvers to ask for names that are not ours.
 
-    def __init__(self, upstream: tuple[str, ...] = (), domain: str = CLUSTER_DOMAIN) -> None:
+    `on_outside` hears of each such name that there is.
+    """
+
+    def __init__(
+        self,
+        upstream: tuple[str, ...] = (),
+        domain: str = CLUSTER_DOMAIN,
+        on_outside: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._on_outside = on_outside
         self._domain = domain
         self._upstream = upstream
         self._names = Names(ServiceTable(), domain)
@@ -95,7 +106,10 @@ class DnsServer:
         if "." in question.name:
             for server in self._upstream:
                 with contextlib.suppress(OSError, TimeoutError):
-                    return await _exchange(server, packet)
+                    reply = await _exchange(server, packet)
+                    if wire.has_answers(reply):
+                        self._on_outside(question.name)
+                    return reply
         return wire.answer(question, wire.NAME_ERROR)
 
 

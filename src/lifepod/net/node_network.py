@@ -10,6 +10,8 @@ from lifepod.net.dns_server import DnsServer, machine_resolvers
 from lifepod.net.service_addresses import ServiceAddresses
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lifepod.net.service_addresses import MakeSocket
     from lifepod.net.service_table import ServiceTable
 
@@ -25,13 +27,19 @@ class NodeNetwork:
     """Serves names and Service addresses from the newest table.
 
     With `make_socket` (level `sandbox`) everything happens in the node's own network; without it (level `host`) there is
-    only DNS, on a loopback port: `await start()` gives its address for `HostRuntime.dns_address`.
+    only DNS, on a loopback port: `await start()` gives its address for `HostRuntime.dns_address`. `on_outside` hears of the names
+    outside of the cluster that pods look up and that there are.
     """
 
-    def __init__(self, service_cidr: str, make_socket: MakeSocket | None = None) -> None:
+    def __init__(
+        self,
+        service_cidr: str,
+        make_socket: MakeSocket | None = None,
+        on_outside: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self._dns_ip = cluster_dns_ip(service_cidr)
         self._make_socket = make_socket
-        self._dns = DnsServer(machine_resolvers())
+        self._dns = DnsServer(machine_resolvers(), on_outside=on_outside)
         self._addresses = None if make_socket is None else ServiceAddresses(make_socket)
 
     async def start(self) -> tuple[str, int]:

@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 from lifepod.runtime.sandbox.bubblewrap import NoBubblewrap, find_bubblewrap
 from lifepod.runtime.sandbox.cgroups import find_cgroups
+from lifepod.runtime.sandbox.slirp import PROGRAM as SLIRP
 from lifepod.runtime.sandbox.user_namespace import granted_ranges
+from lifepod.runtime.sandbox.way_out import find_way_out
 
 _SECONDS = 10
 _NAMESPACE_ADVICE = (
@@ -64,8 +66,7 @@ def offers() -> tuple[LevelFinding, ...]:
         limits = LevelFinding(
             "limits", False, text, "start lifepod by `systemd-run --user --scope -p Delegate=yes lifepod …`"
         )
-    text = "containers reach their cluster and nothing else"
-    return users, limits, LevelFinding("outbound", False, text, "set `hostNetwork: true` in pods that need it")
+    return users, limits, _try_outbound()
 
 
 def overlays_work() -> bool:
@@ -94,17 +95,39 @@ def _try_bubblewrap(name: str, options: list[str], advice: str) -> LevelFinding:
 
 def _try_network() -> LevelFinding:
     """Make the node's namespaces, its bridge and one pod, in a process of their own."""
-    source = str(Path(__file__).parents[2])
+    return _try_namespaces("network", "", _NAMESPACE_ADVICE)
+
+
+def _try_outbound() -> LevelFinding:
+    """Give the node's network a way out, as it gets one beside its first pod."""
+    program = find_way_out()
+    advice = f"install {SLIRP} (Debian, Fedora and others have a package of this name), or set `hostNetwork: true` in pods that need it"
+    if not program:
+        return LevelFinding("outbound", False, "containers reach their cluster and nothing else", advice)
     code = (
-        f"import sys; sys.path.insert(0, {source!r}); sys.dont_write_bytecode = True\n"
+        "    read, write = os.pipe()\n"
+        "    if os.fork() == 0:\n"
+        f"        node.run_way_out({program!r}, write, quiet=False)\n"
+        "    os.close(write)\n"
+        f"    if not os.read(read, 1): sys.exit('{SLIRP} ended at once' if os.wait()[1] == 0 else 1)\n"
+        "    node.attach_way_out()\n"
+    )
+    return _try_namespaces("outbound", code, f"see what {SLIRP} wants; it needs /dev/net/tun")
+
+
+def _try_namespaces(name: str, code: str, advice: str) -> LevelFinding:
+    source = str(Path(__file__).parents[2])
+    whole = (
+        f"import os, sys; sys.path.insert(0, {source!r}); sys.dont_write_bytecode = True\n"
         "from lifepod.runtime.sandbox.pod_namespaces import PodNamespaces\n"
         "try:\n"
         "    node = PodNamespaces({'pod_cidr': '10.244.0.0/24', 'service_cidr': '10.96.0.0/16'})\n"
         "    node.make({'pod': 'doctor', 'hostname': 'doctor', 'host_network': False})\n"
+        f"{code}"
         "except OSError as exc:\n"
         "    sys.exit(str(exc.strerror or exc))"
     )
-    return _try_command("network", [sys.executable, "-S", "-E", "-s", "-c", code], _NAMESPACE_ADVICE)
+    return _try_command(name, [sys.executable, "-S", "-E", "-s", "-c", whole], advice)
 
 
 def _try_host() -> LevelFinding:

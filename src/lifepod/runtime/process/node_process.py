@@ -40,6 +40,8 @@ class NodeProcess:
         self._namespaces: PodNamespaces | None = None
         self._wakeup = os.pipe()
         self._pids: set[int] = set()
+        self._way_out = 0
+        """The process by which pods reach what is outside of the cluster; 0: none."""
 
     def run(self) -> None:
         self._prepare()
@@ -67,6 +69,8 @@ class NodeProcess:
 
     def _clean_up(self) -> None:
         """lifepod is gone: wait until its containers are too, and leave no folder behind, whether or not it could say so."""
+        if self._way_out in self._pids:
+            os.kill(self._way_out, signal.SIGKILL)
         try:
             while self._pids and (pid := os.waitpid(-1, 0)[0]):
                 self._pids.discard(pid)
@@ -161,6 +165,21 @@ class NodeProcess:
 
     def _do_unpod(self, request: Message, fds: list[int]) -> Reply:
         self._need_namespaces().drop(request["pod"])
+        return {}, ()
+
+    def _do_way_out(self, request: Message, fds: list[int]) -> Reply:
+        """Start the pods' way out of the cluster unless it runs. fds: a pipe that is written to when it is up, or just closed."""
+        namespaces, program = self._need_namespaces(), request["program"]
+        if self._way_out in self._pids:
+            return {"runs": True}, ()
+        reply, pidfds = self._fork(lambda: namespaces.run_way_out(program, fds[0]), keep=(fds[0],))
+        self._way_out = reply["pid"]
+        for fd in pidfds:
+            os.close(fd)
+        return {"runs": False}, ()
+
+    def _do_attach_way_out(self, request: Message, fds: list[int]) -> Reply:
+        self._need_namespaces().attach_way_out()
         return {}, ()
 
     def _do_socket(self, request: Message, fds: list[int]) -> Reply:

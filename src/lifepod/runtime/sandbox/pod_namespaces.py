@@ -2,7 +2,8 @@
 
 The node process stays on the machine's network (for pods with `hostNetwork`) in a user and mount namespace of its own. A
 resident child (`resident.py`) holds the node's network namespace: a bridge, the Services' whole range as local addresses; it
-makes sockets there and namespaces for pods. A pod's network, ipc and uts namespaces are kept alive by the fds held here.
+makes sockets there and namespaces for pods. Whoever gives pods a way out of the cluster (`way_out.py`) is one more neighbour on
+the bridge. A pod's network, ipc and uts namespaces are kept alive by the fds held here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 from lifepod.runtime.process import linux, messages
 from lifepod.runtime.sandbox.netlink import Netlink
 from lifepod.runtime.sandbox.resident import Resident, new_socket
+from lifepod.runtime.sandbox.slirp import GATEWAY, GATEWAY_HARDWARE_ADDRESS, TAP, run_slirp
 from lifepod.runtime.sandbox.user_namespace import become_node
 
 TYPE_CHECKING = False
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from lifepod.runtime.process.messages import Message
 
 _BRIDGE = "lifepod0"
+_BRIDGE_HARDWARE_ADDRESS = b"\x02lifep"
 _MS_NOSUID, _MS_NODEV = 0x2, 0x4
 
 
@@ -47,7 +50,7 @@ class PodNamespaces:
         self._last_offset = 1
         self._last_link = 0
         become_node()
-        self._resident, fds = _fork_talking(lambda control: Resident(control).run())
+        self._resident_pid, self._resident, fds = _fork_talking(lambda control: Resident(control).run())
         self._netlink = Netlink(socket.socket(fileno=fds[0]))
         self._set_up_node()
 
@@ -61,7 +64,7 @@ class PodNamespaces:
         loopback = link.index("lo")
         link.set_up(loopback)
         link.add_local_range(str(self._services.network_address), self._services.prefixlen, loopback)
-        link.add_bridge(_BRIDGE)
+        link.add_bridge(_BRIDGE, _BRIDGE_HARDWARE_ADDRESS)
         self._bridge = link.index(_BRIDGE)
         link.add_address(self._bridge, self.gateway, self._network.prefixlen)
         link.set_up(self._bridge)
@@ -85,7 +88,13 @@ class PodNamespaces:
             eth0 = inside.index("eth0")
             inside.add_address(eth0, address, self._network.prefixlen)
             inside.set_up(eth0)
-            inside.add_default_route(self.gateway)
+            if request.get("way_out"):
+                # A socket bound to eth0 does not see lo's route: what it sends to 127.0.0.1 would end on this machine's own.
+                inside.add_unreachable("127.0.0.0", 8)
+                inside.add_route(self.gateway, str(self._services.network_address), self._services.prefixlen)
+                inside.add_route(GATEWAY, link=eth0)
+            else:
+                inside.add_route(self.gateway)
         except OSError:
             for fd in namespace_fds:
                 os.close(fd)
@@ -131,6 +140,16 @@ class PodNamespaces:
     def addresses(self) -> dict[str, str]:
         return {pod_id: pod.address for pod_id, pod in self._pods.items()}
 
+    # -------------------------------------------------------------------------------------------- the way out
+
+    def run_way_out(self, program: str, ready: int, *, quiet: bool = True) -> NoReturn:
+        """Become the pods' way out of the cluster (in a child); it writes to `ready` when its tap is there."""
+        run_slirp(program, f"/proc/{self._resident_pid}/ns/net", ready, quiet=quiet)
+
+    def attach_way_out(self) -> None:
+        """Make the tap a neighbour of the pods."""
+        self._netlink.add_uplink(self._netlink.index(TAP), self._bridge, GATEWAY_HARDWARE_ADDRESS)
+
     # -------------------------------------------------------------------------------------------- sockets and mounts
 
     def make_socket(self, pod_id: str | None, kind: str) -> int:
@@ -164,14 +183,15 @@ class PodNamespaces:
                     linux.unmount(place)
 
 
-def _fork_talking(child: Callable[[socket.socket], None]) -> tuple[socket.socket, tuple[int, ...]]:
-    """Fork a child that first sends some fds; returns the connection to it and them. Raises OSError with its failure."""
+def _fork_talking(child: Callable[[socket.socket], None]) -> tuple[int, socket.socket, tuple[int, ...]]:
+    """Fork a child that first sends some fds; returns its pid, the connection to it and them. Raises OSError with its failure."""
     ours, theirs = messages.channel()
-    if os.fork() == 0:
+    pid = os.fork()
+    if pid == 0:
         ours.close()
         _run(child, theirs)
     theirs.close()
-    return ours, _answer(ours)
+    return pid, ours, _answer(ours)
 
 
 def _answer(sock: socket.socket) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from lifepod.runtime.sandbox.cgroups import find_cgroups
 from lifepod.runtime.sandbox.image_root import ImageRoot
 from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, resolve
 from lifepod.runtime.sandbox.seccomp import default_profile, owners_stay
+from lifepod.runtime.sandbox.way_out import WayOut
 from lifepod.runtime.volume_folders import SubPathFailed, resolve_sub_path
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ SERVICE_CIDR = "10.96.0.0/16"
 
 
 class SandboxRuntime(ProcessRuntime):
-    """Runs containers in namespaces. `service_cidr` is the range that the node's network answers for."""
+    """Runs containers in namespaces. `service_cidr` is the range that the node's network answers for.
+
+    `way_out` is the program by which pods reach what is outside of the cluster, "" for none; `on_no_way_out` hears why it does
+    not work.
+    """
 
     level = "sandbox"
 
@@ -55,6 +60,8 @@ class SandboxRuntime(ProcessRuntime):
         on_warning: Callable[[str, str], None] | None = None,
         scratch: tuple[str, ...] = (),
         images: ImageSource | None = None,
+        way_out: str = "",
+        on_no_way_out: Callable[[str], None] = lambda problem: None,
     ) -> None:
         self._pod_cidr = pod_cidr
         self._service_cidr = service_cidr
@@ -71,6 +78,17 @@ class SandboxRuntime(ProcessRuntime):
             images=images,
             scratch=scratch,
         )
+        self.way_out = WayOut(self.node, way_out, on_no_way_out) if way_out else None
+
+    async def start(self) -> None:
+        await super().start()
+        if self.way_out is not None and self._pods:  # those that lived on may have lost it
+            self.way_out.open()
+
+    async def close(self, *, keep: bool = False) -> None:
+        if self.way_out is not None:
+            self.way_out.close()
+        await super().close(keep=keep)
 
     def node_config(self) -> Message:
         return {"sandbox": {"pod_cidr": self._pod_cidr, "service_cidr": self._service_cidr}}
@@ -87,8 +105,14 @@ class SandboxRuntime(ProcessRuntime):
     async def make_sandbox(self, sandbox: SandboxRecord) -> tuple[str, ...]:
         config = sandbox.config
         answer, _ = await self.node.request(
-            "pod", pod=sandbox.id, hostname=config.hostname, host_network=config.host_network
+            "pod",
+            pod=sandbox.id,
+            hostname=config.hostname,
+            host_network=config.host_network,
+            way_out=self.way_out is not None,
         )
+        if self.way_out is not None and answer["ip"]:
+            self.way_out.open()
         return (answer["ip"],) if answer["ip"] else ()
 
     async def drop_sandbox(self, sandbox: SandboxRecord) -> None:
