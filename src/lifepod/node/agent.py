@@ -59,7 +59,6 @@ class Entry(NamedTuple):
     pod: Pod | None
     memory: PodMemory
     report: RuntimeReport = RuntimeReport()
-    ended: tuple[Ended, ...] = ()
     kill: KillRequest | None = None
     refusal: Refusal | None = None
     decisions: tuple[Because, ...] = ()
@@ -140,6 +139,8 @@ class Agent:
         self._entries: dict[str, Entry] = {}
         self._orphans: dict[str, RuntimeReport] = {}
         self._dirty: dict[str, None] = {}
+        self._ended: dict[str, list[Ended]] = {}
+        """Ends of actions that came in this look."""
         self._written: set[str] = set()
         """Pods whose status was written in this look, so that the revision known of them is no longer the last."""
         self._timers: list[tuple[datetime, int, str]] = []
@@ -403,9 +404,8 @@ class Agent:
             self._dirty[uid] = None
 
     def _take_ended(self, uid: str, ended: Ended) -> None:
-        entry = self._entries.get(uid)
-        if entry is not None:
-            self._entries[uid] = entry._replace(ended=(*entry.ended, ended))
+        if uid in self._entries:
+            self._ended.setdefault(uid, []).append(ended)
             self._dirty[uid] = None
 
     def _take_answer(self, write: Write, error: ApiError | None) -> None:
@@ -438,42 +438,39 @@ class Agent:
     def _look(self, uid: str, effects: Effects, now: datetime) -> None:
         """Let the core decide about one pod, as often as what it asked for ends at once."""
         entry = self._entries.get(uid)
-        while entry is not None:
-            seen = Seen(
-                None if entry.is_gone else entry.pod,
-                entry.report,
-                self._node_facts(),
-                entry.ended,
-                entry.kill,
-                entry.refusal,
-                orders.missing_pull_secrets(entry.obj, self._reader) if entry.has_pull_secrets else (),
-            )
+        if entry is None:
+            return
+        obj, pod, memory, report, kill, refusal, decisions, is_gone, _, references = entry
+        ended = tuple(self._ended.pop(uid, ()))
+        missing = orders.missing_pull_secrets(obj, self._reader) if entry.has_pull_secrets else ()
+        while True:
+            seen = Seen(None if is_gone else pod, report, self._node_facts(), ended, kill, refusal, missing)
             if self.on_look is not None:
                 self.on_look(Look(uid, now, seen))
-            done = step(entry.memory, seen, now)
-            entry = entry._replace(
-                memory=done.memory, ended=(), decisions=(*entry.decisions, *done.because)[-DECISIONS_KEPT:]
-            )
-            entry = self._carry_out(uid, entry, done, effects, now)
-            if entry is not None and not entry.ended:
+            done = step(memory, seen, now)
+            memory = done.memory
+            if done.because:
+                decisions = (*decisions, *done.because)[-DECISIONS_KEPT:]
+            ended = self._carry_out(uid, entry, done, effects, now)
+            if done.finished:
+                self._forget(uid)
+                return
+            if not ended:
                 break
-        if entry is None:
-            self._forget(uid)
-            return
-        if done.wake_at is not None and done.wake_at != entry.wake_at:
-            self._set_timer(uid, done.wake_at)
-        self._entries[uid] = entry._replace(wake_at=done.wake_at)
+        wake_at = done.wake_at
+        if wake_at is not None and wake_at != entry.wake_at:
+            self._set_timer(uid, wake_at)
+        self._entries[uid] = Entry(obj, pod, memory, report, kill, refusal, decisions, is_gone, wake_at, references)
 
-    def _carry_out(self, uid: str, entry: Entry, done: Step, effects: Effects, now: datetime) -> Entry | None:
-        """Status, events, actions, in that order; None when the pod may be forgotten."""
+    def _carry_out(self, uid: str, entry: Entry, done: Step, effects: Effects, now: datetime) -> tuple[Ended, ...]:
+        """Status, events, actions, in that order; the actions that ended at once."""
         if done.status is not None:
             effects.append(status_write(entry.obj, done.status, guarded=uid not in self._written))
             self._written.add(uid)
         for event in done.events:
             self._post(event, entry, effects, now)
-        for action in done.actions:
-            entry = self._act(uid, entry, action, effects, now)
-        return None if done.finished else entry
+        ends = [self._act(uid, entry, action, effects, now) for action in done.actions]
+        return tuple(end for end in ends if end is not None)
 
     def _post(self, event: Event, entry: Entry, effects: Effects, now: datetime) -> None:
         about = pod_reference(entry.obj)
@@ -493,17 +490,17 @@ class Agent:
     def _has_event(self, namespace: str, name: str) -> bool:
         return self._reader.get("events", namespace, name) is not None
 
-    def _act(self, uid: str, entry: Entry, action: Action, effects: Effects, now: datetime) -> Entry:
+    def _act(self, uid: str, entry: Entry, action: Action, effects: Effects, now: datetime) -> Ended | None:
         if isinstance(action, DeletePod):
             effects.append(deletion(entry.obj, f"delete {uid} {action.number}"))
-            return entry
+            return None
         asked = orders.order_for(action, Subject(entry.obj, entry.report), self._setting)
         if isinstance(asked, Failed):
-            return entry._replace(ended=(*entry.ended, Ended(action.number, asked, now)))
+            return Ended(action.number, asked, now)
         if isinstance(asked, CreateContainerOrder) and (why := self._stands_in(asked.config.image)):
             self._notify(notices.image_substituted(asked.config.image, why, self._told), effects, now)
         effects.append(Perform(self.node, Order(uid, action.number, asked)))  # type: ignore[arg-type]  # no other outcome
-        return entry
+        return None
 
     def _forget(self, uid: str) -> None:
         entry = self._entries.pop(uid, None)
