@@ -151,7 +151,7 @@ def test_services_of_the_namespace_and_kubernetes_are_shown() -> None:
 def files(volume: dict[str, Any]) -> Any:
     assert is_made_of_files({"name": "v", **volume})
     return volume_files(
-        {"name": "v", **volume}, pod(containers=[{"name": "c"}]), LOOKUPS, lambda audience, seconds: f"t{seconds}"
+        {"name": "v", **volume}, pod(containers=[{"name": "c"}]), LOOKUPS, lambda audience, seconds: b"t%d" % seconds
     )
 
 
@@ -213,7 +213,7 @@ def test_files_of_volumes(volume: dict[str, Any], expected: object) -> None:
 def test_a_folder_is_not_made_of_files() -> None:
     assert not is_made_of_files({"name": "v", "emptyDir": {}})
     assert isinstance(
-        volume_files({"name": "v", "emptyDir": {}}, pod(), LOOKUPS, lambda audience, seconds: ""), MountError
+        volume_files({"name": "v", "emptyDir": {}}, pod(), LOOKUPS, lambda audience, seconds: b""), MountError
     )
 
 
@@ -370,6 +370,6 @@ def test_a_projected_source_of_no_known_kind_adds_no_files() -> None:
         {"clusterTrustBundle": {"path": "x"}},
         {"configMap": {"name": "m", "items": [{"key": "a", "path": "f"}]}},
     ]
-    made = volume_files({"projected": {"sources": sources}}, pod(), LOOKUPS, lambda audience, seconds: "t")
+    made = volume_files({"projected": {"sources": sources}}, pod(), LOOKUPS, lambda audience, seconds: b"t")
     assert not isinstance(made, MountError)
     assert [f.path for f in made] == ["f"]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pickle
 import zlib
+from base64 import urlsafe_b64decode
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 from lives import eventful, lived_again, told
 
 from lifepod.assembly.cluster_difference import differences
 from lifepod.assembly.simulated import SimulatedCluster
 from lifepod.assembly.state_file import BadState, load_state, save_state
+from lifepod.runtime.sim.streams import SimStreams
 
 
 def without_revisions(lines: list[bytes]) -> list[bytes]:
@@ -90,3 +93,35 @@ def test_a_recording_goes_on_after_the_cluster_was_set_back() -> None:
     sim.request("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kept"}})
     sim.advance(timedelta(minutes=1))
     assert lived_again(sim)[-len(lines) :] == lines
+
+
+TOKEN = "cat /var/run/secrets/kubernetes.io/serviceaccount/token"
+
+
+def token_of(sim: SimulatedCluster) -> bytes:
+    pod = sim.get("pods", "p")
+    assert pod is not None
+    container = pod["status"]["containerStatuses"][0]["containerID"].partition("://")[2]
+    streams = sim.streams(pod["spec"]["nodeName"])
+    assert isinstance(streams, SimStreams)
+    return streams.exec_now(pod["metadata"]["uid"], container, tuple(TOKEN.split()))[1]
+
+
+def test_a_token_is_signed_when_it_is_read_and_is_that_of_the_pods_start(tmp_path: Path) -> None:
+    sim = SimulatedCluster()
+    spec = {"containers": [{"name": "c", "image": "busybox", "command": ["sleep", "1d"]}]}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+    sim.request("POST", "/api/v1/namespaces/default/pods", body)
+    assert sim.run_until(lambda: (sim.get("pods", "p") or {})["status"].get("phase") == "Running", timedelta(minutes=1))
+    began = int(sim.clock.now().timestamp())
+    save_state(sim, tmp_path / "cluster.state")
+    other, fork = SimulatedCluster(sim.settings), sim.fork()
+    load_state(other, tmp_path / "cluster.state")
+    sim.advance(timedelta(minutes=10))
+    token = token_of(sim)
+    claims = orjson.loads(urlsafe_b64decode(token.split(b".")[1] + b"=="))
+    assert (claims["iat"], claims["kubernetes.io"]["pod"]["name"]) == (began, "p")
+    assert token_of(fork) == token_of(other) == token
+    user = sim.plane.tokens.user_of(token.decode())
+    assert user is not None
+    assert user.name == "system:serviceaccount:default:default"

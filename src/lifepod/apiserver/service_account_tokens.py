@@ -12,6 +12,7 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -30,15 +31,56 @@ Lookup = Callable[[str, str, str], JsonObject | None]
 """(resource, namespace, name) → the object, or None."""
 
 
+class Signer:
+    """Signs claims with one key; knows nothing of a cluster."""
+
+    def __init__(self, key_pem: bytes) -> None:
+        self._key_pem = key_pem
+        self._key: EllipticCurvePrivateKey | None = None
+        self._head = ""
+
+    def signed(self, claims: bytes) -> str:
+        """The token that holds these claims (JSON text): always the same for the same claims."""
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+        if not self._head:
+            self._head = _pack(orjson.dumps({"alg": "ES256", "kid": self.key_id()}))
+        text = f"{self._head}.{_pack(claims)}"
+        algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+        r, s = decode_dss_signature(self.key().sign(text.encode(), algorithm))
+        return f"{text}.{_pack(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+    def key_id(self) -> str:
+        """The name of the signing key: a digest of its public half.
+
+        Source: k8s.io/kubernetes v1.34.4 pkg/serviceaccount/jwt.go: keyIDFromPublicKey
+        """
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        public = self.key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return _pack(hashlib.sha256(public).digest())
+
+    def key(self) -> EllipticCurvePrivateKey:
+        """The key, loaded at its first use."""
+        if self._key is None:
+            from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+            from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+            key = load_pem_private_key(self._key_pem, None)
+            assert isinstance(key, EllipticCurvePrivateKey)
+            self._key = key
+        return self._key
+
+
 class ServiceAccountTokens:
     """Issues and verifies the tokens of one cluster. `lookup` reads the API's objects, `now` is the cluster's clock."""
 
     def __init__(self, key_pem: bytes, lookup: Lookup, now: Callable[[], datetime]) -> None:
-        self._key_pem = key_pem
+        self._signer = Signer(key_pem)
         self._lookup = lookup
         self._now = now
-        self._key: EllipticCurvePrivateKey | None = None
-        self._key_id = ""
         self._known: dict[str, JsonObject] = {}
 
     # ---------------------------------------------------------------------------------------------------------- issuing
@@ -53,6 +95,19 @@ class ServiceAccountTokens:
         secret: JsonObject | None = None,
     ) -> tuple[str, datetime]:
         """A token for a ServiceAccount, bound to a pod or secret if given; and when it ends."""
+        sign, ends = self.issue_later(account, audiences, seconds, token_id, pod, secret)
+        return sign(), ends
+
+    def issue_later(
+        self,
+        account: JsonObject,
+        audiences: tuple[str, ...],
+        seconds: int,
+        token_id: str,
+        pod: JsonObject | None = None,
+        secret: JsonObject | None = None,
+    ) -> tuple[Callable[[], str], datetime]:
+        """What makes the token that `issue` would give now, whenever it is called; it holds on to nothing of the cluster."""
         now = self._now().replace(microsecond=0)
         ends = now + timedelta(seconds=seconds)
         metadata = account["metadata"]
@@ -77,18 +132,7 @@ class ServiceAccountTokens:
             "nbf": int(now.timestamp()),
             "sub": f"system:serviceaccount:{metadata['namespace']}:{metadata['name']}",
         }
-        return self._signed(claims), ends
-
-    def _signed(self, claims: JsonObject) -> str:
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
-        head = _pack(orjson.dumps({"alg": "ES256", "kid": self.key_id()}))
-        text = f"{head}.{_pack(orjson.dumps(claims))}"
-        algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-        r, s = decode_dss_signature(self._loaded_key().sign(text.encode(), algorithm))
-        return f"{text}.{_pack(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+        return partial(self._signer.signed, orjson.dumps(claims)), ends
 
     # -------------------------------------------------------------------------------------------------------- verifying
 
@@ -118,7 +162,7 @@ class ServiceAccountTokens:
             if len(raw) != 64:
                 return None
             dss = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-            self._loaded_key().public_key().verify(dss, f"{head}.{body}".encode(), ec.ECDSA(hashes.SHA256()))
+            self._signer.key().public_key().verify(dss, f"{head}.{body}".encode(), ec.ECDSA(hashes.SHA256()))
             claims: JsonValue = orjson.loads(_unpack(body))
         except (ValueError, AttributeError, InvalidSignature):
             return None
@@ -172,32 +216,10 @@ class ServiceAccountTokens:
             case _:
                 return None
 
-    def key_id(self) -> str:
-        """The name of the signing key: a digest of its public half.
-
-        Source: k8s.io/kubernetes v1.34.4 pkg/serviceaccount/jwt.go: keyIDFromPublicKey
-        """
-        if not self._key_id:
-            from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-            public = self._loaded_key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            self._key_id = _pack(hashlib.sha256(public).digest())
-        return self._key_id
-
     def _public_key(self) -> JsonObject:
-        numbers = self._loaded_key().public_key().public_numbers()
+        numbers = self._signer.key().public_key().public_numbers()
         x, y = (_pack(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
-        return {"use": "sig", "kty": "EC", "kid": self.key_id(), "crv": "P-256", "alg": "ES256", "x": x, "y": y}
-
-    def _loaded_key(self) -> EllipticCurvePrivateKey:
-        if self._key is None:
-            from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-            from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-            key = load_pem_private_key(self._key_pem, None)
-            assert isinstance(key, EllipticCurvePrivateKey)
-            self._key = key
-        return self._key
+        return {"use": "sig", "kty": "EC", "kid": self._signer.key_id(), "crv": "P-256", "alg": "ES256", "x": x, "y": y}
 
 
 def _reference(obj: JsonObject) -> JsonObject:

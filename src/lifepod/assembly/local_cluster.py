@@ -35,6 +35,7 @@ from lifepod.client.kubeconfig import rendered
 from lifepod.controller_manager.builtin import builtin_parts
 from lifepod.controller_manager.store_view import StoreView
 from lifepod.lifecycle.vocabulary import Because
+from lifepod.lifecycle.volumes import Content, Late
 from lifepod.net.node_network import NodeNetwork, cluster_dns_ip
 from lifepod.net.service_table import service_table
 from lifepod.node.agent import Agent
@@ -307,14 +308,14 @@ class LocalCluster:
         if self._driver is not None:
             self._driver.wake()
 
-    def _mint(self, pod: JsonObject, audience: str, seconds: int) -> str:
+    def _mint(self, pod: JsonObject, audience: str, seconds: int) -> Content:
         meta, spec = pod["metadata"], pod["spec"]
         account = self.plane.store.get("serviceaccounts", meta["namespace"], spec.get("serviceAccountName", "default"))
         if account is None:
-            return ""
+            return b""
         audiences = (audience,) if audience else (self.plane.api.settings.issuer,)
-        token, _ = self.plane.tokens.issue(account, audiences, seconds, self._ids.uid(), pod)
-        return token
+        sign, _ = self.plane.tokens.issue_later(account, audiences, seconds, self._ids.uid(), pod)
+        return Late(lambda: sign().encode())
 
     def _on_outside(self, name: str) -> None:
         """A pod looked up something that it then cannot reach; that is worth one line."""

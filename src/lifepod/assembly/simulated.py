@@ -27,6 +27,7 @@ from lifepod.assembly.faulty_site import FaultySite
 from lifepod.assembly.replay import InputRecorder
 from lifepod.controller_manager.builtin import builtin_parts
 from lifepod.controller_manager.store_view import StoreView
+from lifepod.lifecycle.volumes import Content, Late
 from lifepod.node.agent import Agent
 from lifepod.node.node_status import NodeSettings
 from lifepod.runtime.base import NodeStreams
@@ -130,13 +131,14 @@ class SimulatedCluster:
         self.cluster.add_node(agent, runtime)
         self._streams[node.name] = SimStreams(runtime, self.clock.now, self.lock, lambda: self._poke(runtime.name))
 
-    def _mint(self, pod: JsonObject, audience: str, seconds: int) -> str:
+    def _mint(self, pod: JsonObject, audience: str, seconds: int) -> Content:
         meta, spec = pod["metadata"], pod["spec"]
         account = self.store.get("serviceaccounts", meta["namespace"], spec.get("serviceAccountName", "default"))
         if account is None:
-            return ""
+            return b""
         audiences = (audience or self.api.settings.issuer,)
-        return self.plane.tokens.issue(account, audiences, seconds, self.ids.uid(), pod)[0]
+        sign, _ = self.plane.tokens.issue_later(account, audiences, seconds, self.ids.uid(), pod)
+        return Late(lambda: sign().encode())
 
     # ------------------------------------------------------------------------------------------------ requests
 

@@ -10,15 +10,50 @@ from lifepod.api.objects import JsonObject
 from lifepod.lifecycle.environment import ConfigError, Lookups, field_text, resource_text, secret_bytes
 
 DEFAULT_MODE = 0o644
-Token = Callable[[str, int], str]
+
+
+class Late:
+    """A file's bytes, made when somebody first reads them, always the same: a token, which most containers never look at.
+
+    `content`: the bytes, or what makes them.
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes | Callable[[], bytes]) -> None:
+        self._content = content
+
+    def read(self) -> bytes:
+        """The bytes."""
+        if not isinstance(self._content, bytes):
+            self._content = self._content()
+        return self._content
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Late) and self.read() == other.read())
+
+    def __hash__(self) -> int:
+        return hash(self.read())
+
+    def __reduce__(self) -> tuple[type[Late], tuple[bytes]]:
+        return Late, (self.read(),)
+
+
+Content = bytes | Late
+Token = Callable[[str, int], Content]
 """(audience, seconds until it expires) → a service account token."""
+
+
+def bytes_of(content: Content) -> bytes:
+    """A file's bytes, made by now."""
+    return content.read() if isinstance(content, Late) else content
 
 
 class VolumeFile(NamedTuple):
     """One file, its path inside the volume."""
 
     path: str
-    content: bytes
+    content: Content
     mode: int
 
 
@@ -64,8 +99,8 @@ def _projected(volume: JsonObject, pod: JsonObject, lookups: Lookups, token: Tok
         elif (s := source.get("downwardAPI")) is not None:
             made = _downward(s, mode, pod, lookups)
         elif (s := source.get("serviceAccountToken")) is not None:
-            text = token(s.get("audience") or "", s.get("expirationSeconds") or 3600)
-            made = (VolumeFile(s["path"], text.encode(), DEFAULT_MODE if mode is None else mode),)
+            content = token(s.get("audience") or "", s.get("expirationSeconds") or 3600)
+            made = (VolumeFile(s["path"], content, DEFAULT_MODE if mode is None else mode),)
         if isinstance(made, MountError):
             errors.append(made.message)
             continue

@@ -92,8 +92,8 @@ def _not_measured(uid: str) -> Usage | None:
     return None
 
 
-def _no_token(pod: JsonObject, audience: str, seconds: int) -> str:
-    return ""
+def _no_token(pod: JsonObject, audience: str, seconds: int) -> bytes:
+    return b""
 
 
 def _no_stand_in(image: str) -> str:

@@ -12,11 +12,11 @@ from typing import TypeAlias
 from lifepod.api.objects import JsonObject, dig
 from lifepod.api.quantity import parse_quantity
 from lifepod.lifecycle.environment import Lookups
-from lifepod.lifecycle.volumes import MountError, is_made_of_files, volume_files
+from lifepod.lifecycle.volumes import Content, MountError, is_made_of_files, volume_files
 from lifepod.node.reader import Reader
 from lifepod.runtime.base import FileContent, VolumeConfig
 
-MintToken: TypeAlias = Callable[[JsonObject, str, int], str]
+MintToken: TypeAlias = Callable[[JsonObject, str, int], Content]
 """(pod, audience, seconds) → a service account token."""
 VolumesMade: TypeAlias = tuple[tuple[VolumeConfig, ...], tuple[tuple[str, str], ...]]
 

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from lifepod.lifecycle.vocabulary import Ended, Handler, HookKind, ProbeKind, RuntimeReport
+from lifepod.lifecycle.volumes import Content
 
 
 class FileContent(NamedTuple):
     """One file of a volume that is made of API objects."""
 
     path: str
-    content: bytes
+    content: Content
     mode: int
 
 

@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from lifepod.errors import LifepodError
+from lifepod.lifecycle.volumes import bytes_of
 
 if TYPE_CHECKING:
     from lifepod.runtime.base import FileContent, VolumeConfig
@@ -89,7 +90,7 @@ def _write_one(target: str, file: FileContent) -> None:
     path = os.path.join(target, file.path)
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     with open(path, "wb") as out:
-        out.write(file.content)
+        out.write(bytes_of(file.content))
     os.chmod(path, file.mode)
 
 
@@ -103,7 +104,7 @@ def _shows(root: str, files: tuple[FileContent, ...]) -> bool:
             if file is None or stat.S_IMODE(os.stat(path).st_mode) != file.mode:
                 return False
             with open(path, "rb") as content:
-                if content.read() != file.content:
+                if content.read() != bytes_of(file.content):
                     return False
             found += 1
     return found == len(wanted)

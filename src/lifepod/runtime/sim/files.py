@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
+from lifepod.lifecycle.volumes import Content, bytes_of
 from lifepod.runtime.base import Mount, VolumeConfig
 
-Tree: TypeAlias = Mapping[str, bytes | None]
+Tree: TypeAlias = Mapping[str, Content | None]
 
 _EVERY_IMAGE = frozenset(
     [
@@ -78,7 +79,8 @@ class View(NamedTuple):
 
 def read(tree: Tree, view: View, path: str) -> bytes | None:
     """A file's bytes; None when there is no file."""
-    return tree.get(view.place(path))
+    content = tree.get(view.place(path))
+    return bytes_of(content) if content is not None else None
 
 
 def is_directory(tree: Tree, view: View, path: str) -> bool:
@@ -167,4 +169,4 @@ def with_sub_paths(
 def bytes_below(tree: Tree, place: str) -> int:
     """The size of all files in a volume or a container's own layer."""
     inside = place + "/"
-    return sum(len(content) for key, content in tree.items() if content is not None and key.startswith(inside))
+    return sum(len(bytes_of(text)) for key, text in tree.items() if text is not None and key.startswith(inside))
