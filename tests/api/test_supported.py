@@ -23,8 +23,9 @@ def test_the_page_is_the_table():
 
 def test_what_has_no_effect_is_told_once_with_its_path():
     spec = {
+        "hostIPC": True,
         "hostPID": True,
-        "hostIPC": False,
+        "hostUsers": True,
         "containers": [
             {"name": "a", "securityContext": {"privileged": True, "runAsUser": 5}},
             {
@@ -36,7 +37,7 @@ def test_what_has_no_effect_is_told_once_with_its_path():
         "volumes": [{"name": "n", "nfs": {"server": "s"}}],
     }
     assert [path for path, _ in unhonoured_in_pod_spec(spec)] == [
-        "spec.hostPID",
+        "spec.hostIPC",
         "spec.volumes[*].nfs",
         "spec.containers[*].securityContext.privileged",
         "spec.containers[*].volumeMounts[*].mountPropagation",

@@ -103,10 +103,10 @@ def test_a_snapshot_goes_on_counting_where_it_was_taken() -> None:
 
 
 def test_a_field_without_effect_is_told_once() -> None:
-    pod: JsonObject = {"spec": {"hostPID": True, "containers": [{"name": "c"}]}}
+    pod: JsonObject = {"spec": {"hostIPC": True, "containers": [{"name": "c"}]}}
     (event,) = unhonoured_fields(pod, frozenset())
     assert (event.type, event.reason) == ("Warning", "FieldNotHonoured")
-    assert event.message.startswith("spec.hostPID has no effect on this node: ")
+    assert event.message.startswith("spec.hostIPC has no effect on this node: ")
     assert unhonoured_fields(pod, frozenset((event.message,))) == ()
 
 

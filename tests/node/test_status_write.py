@@ -77,6 +77,6 @@ def test_missing_pull_secrets_are_told_whether_an_image_is_pulled_or_not(image: 
 
 
 def test_a_field_without_effect_is_told_on_the_node_and_not_on_the_pod() -> None:
-    sim = started(manifest(hostPID=True))
+    sim = started(manifest(hostIPC=True))
     (event,) = [e for e in sim.cluster.list("events") if e["reason"] == "FieldNotHonoured"]
     assert event["involvedObject"] == {"kind": "Node", "name": "node1", "uid": "node1"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,13 @@ from lifepod.runtime.base import (
     VolumeConfig,
 )
 from lifepod.runtime.host import HostRuntime
+from lifepod.runtime.images.local_images import LocalImages
+from lifepod.runtime.images.pod_images import PodImages
 from lifepod.runtime.process.runtime import ProcessRuntime
 from lifepod.runtime.sandbox import SandboxRuntime
+from lifepod.runtime.volume_folders import remove_tree
+
+from .busybox_image import BUSYBOX, write_archive
 
 RESOLV = "nameserver 10.96.0.10\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
 
@@ -44,6 +49,8 @@ class Node:
         self._waiting: dict[int, asyncio.Future[Ended]] = {}
         self._changed = asyncio.Event()
         self._number = 0
+        self.image_ref = options.pop("image_ref", "sha256:x")
+        """What `busybox:1.36` is here."""
         self.runtime = make("n", root, self, _Now(), on_warning=lambda _, text: self.warnings.append(text), **options)
 
     def on_ended(self, pod_uid: str, ended: Ended) -> None:
@@ -82,7 +89,7 @@ class Node:
             attempt=options.pop("attempt", 0),
             sandbox_id=sandbox,
             image="busybox:1.36",
-            image_ref="sha256:x",
+            image_ref=self.image_ref,
             command=command,
             args=options.pop("args", ()),
             env=options.pop("env", ()),
@@ -142,15 +149,60 @@ def play(make: Callable[..., ProcessRuntime], root: Path, story: Story, **option
 
 
 LEVELS = [
-    pytest.param(HostRuntime, id="host"),
-    pytest.param(SandboxRuntime, id="sandbox", marks=pytest.mark.sandbox),
+    pytest.param("host", id="host"),
+    pytest.param("stand-in", id="stand-in", marks=pytest.mark.sandbox),
+    pytest.param(
+        "image",
+        id="image",
+        marks=[
+            pytest.mark.sandbox,
+            pytest.mark.skipif(not BUSYBOX.exists(), reason="needs Debian's busybox-static"),
+        ],
+    ),
 ]
+"""The columns of docs/runtimes.md."""
+
+
+@pytest.fixture(scope="session")
+def busybox_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A store with the image `busybox:1.36`, and the image's reference."""
+    folder = tmp_path_factory.mktemp("images")
+    (record,) = LocalImages(str(folder / "store")).import_file(str(write_archive(folder / "busybox.tar")))
+    yield str(folder / "store"), record.ref
+    remove_tree(str(folder))
+
+
+def player(level: str, request: pytest.FixtureRequest, root: Path) -> Callable[..., Node]:
+    """Plays stories on one level."""
+
+    def on(story: Story, **options: Any) -> Node:
+        if level == "host":
+            return play(HostRuntime, root, story, **options)
+        if level == "image":
+            store, ref = request.getfixturevalue("busybox_images")
+            options = {"images": PodImages(store), "image_ref": ref, **options}
+        return play(SandboxRuntime, root, story, **options)
+
+    return on
 
 
 @pytest.fixture(params=LEVELS)
-def on_level(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Node]:
+def level(request: pytest.FixtureRequest) -> str:
+    """The level of `on_level`: host, stand-in or image."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def on_level(level: str, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Node]:
     """Plays a story on each level."""
-    return lambda story, **options: play(request.param, tmp_path / "node", story, **options)
+    return player(level, request, tmp_path / "node")
+
+
+@pytest.fixture
+def on_image(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Node]:
+    """Plays a story in the sandbox with a real image."""
+    return player("image", request, tmp_path / "node")
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ FIELDS: dict[str, dict[str, Support]] = {
         "dnsPolicy": Support("partly", _SANDBOX_ONLY),
         "hostNetwork": Support("partly", "the machine's own network; no host port is checked against other programs"),
         "hostIPC": Support("warned", "containers keep their own IPC namespace"),
-        "hostPID": Support("warned", "containers keep their own process namespace"),
+        "hostPID": Support("partly", "runtime `sim` has no processes of this machine to show"),
         "hostUsers": Support("warned", "the user namespace is always lifepod's own"),
         "hostnameOverride": Support("warned", "Kubernetes 1.35"),
         "os": Support("partly", "only linux; nothing else is scheduled differently"),
@@ -52,7 +52,9 @@ FIELDS: dict[str, dict[str, Support]] = {
         "resources": Support("warned", "pod-level resources are alpha in 1.34"),
         "runtimeClassName": Support("warned", "there is one runtime"),
         "securityContext": Support("partly", "see PodSecurityContext"),
-        "shareProcessNamespace": Support("warned", "each container keeps its own process namespace"),
+        "shareProcessNamespace": Support(
+            "partly", "processes are seen and signalled; the files of other containers by /proc/PID/root are not"
+        ),
         "topologySpreadConstraints": Support(
             "partly", "DoNotSchedule filters by the given key; ScheduleAnyway only weighs"
         ),
@@ -179,9 +181,7 @@ _HARMLESS: dict[str, tuple[JsonValue, ...]] = {
     "allocateLoadBalancerNodePorts": (True,),
     "privileged": (False,),
     "hostIPC": (False,),
-    "hostPID": (False,),
     "hostUsers": (True,),
-    "shareProcessNamespace": (False,),
     "procMount": ("Default", ""),
     "mountPropagation": ("None", ""),
 }

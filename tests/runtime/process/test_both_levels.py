@@ -27,6 +27,7 @@ from lifepod.runtime.base import (
     HookOrder,
     InspectImageOrder,
     LogOptions,
+    Mount,
     ProbeOrder,
     PullImageOrder,
     RemoveContainerOrder,
@@ -36,6 +37,7 @@ from lifepod.runtime.base import (
     StopSandboxOrder,
     StreamRefused,
     TearDownVolumes,
+    VolumeConfig,
 )
 
 
@@ -137,7 +139,7 @@ def test_a_signal_that_lifepod_was_started_to_ignore_is_not_ignored_by_container
     """As after `nohup lifepod up &`."""
 
     async def story(node):
-        code, output = await node.run(await node.pod(), "sh", "-c", "grep SigIgn /proc/$$/status")
+        code, output = await node.run(await node.pod(), "grep", "SigIgn", "/proc/self/status")
         assert (code, output.split()) == (0, [b"SigIgn:", b"0" * 16])
 
     before = signal.signal(number, signal.SIG_IGN)
@@ -267,8 +269,13 @@ server.serve_forever()
 
 
 def test_probes_and_hooks_reach_the_container(on_level):
+    """The server is this machine's Python, which an image has to be given."""
+
     async def story(node):
-        container = await node.start(await node.pod(), "/usr/bin/python3", "-c", _SERVER)
+        volumes = [VolumeConfig(path[1:], "host", host_path=path) for path in ("/usr", "/lib", "/lib64")]
+        mounts = tuple(Mount(volume.name, volume.host_path, True) for volume in volumes)
+        sandbox = await node.pod(*volumes)
+        container = await node.start(sandbox, "/usr/bin/python3", "-c", _SERVER, mounts=mounts)
         log = node.runtime.log("u1", container, LogOptions(follow=True))
         port = int(await anext(log))
 
@@ -330,6 +337,7 @@ def test_a_command_that_is_not_there_is_an_error_of_the_runtime(on_level):
     on_level(story)
 
 
+@pytest.mark.parametrize("level", ["host", pytest.param("stand-in", marks=pytest.mark.sandbox)], indirect=True)
 def test_images_of_mode_host(on_level):
     async def story(node):
         seen = await node.do(InspectImageOrder("busybox:1.36"))

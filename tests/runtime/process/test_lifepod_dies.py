@@ -12,7 +12,11 @@ from lifepod.runtime.base import StopContainerOrder
 from lifepod.runtime.host import HostRuntime
 from lifepod.runtime.sandbox import SandboxRuntime
 
-LEVELS = [HostRuntime, pytest.param(SandboxRuntime, marks=pytest.mark.sandbox)]
+LEVELS = [
+    pytest.param(HostRuntime, False, id="host"),
+    pytest.param(SandboxRuntime, False, id="sandbox", marks=pytest.mark.sandbox),
+    pytest.param(SandboxRuntime, True, id="sandbox, shared processes", marks=pytest.mark.sandbox),
+]
 
 
 def _die_after(story, new_node, make, root, **options):
@@ -44,12 +48,13 @@ def _is_running(marker):
     return False
 
 
-@pytest.mark.parametrize("make", LEVELS)
-def test_without_persistence_no_orphan_is_left(make, new_node, tmp_path):
+@pytest.mark.parametrize(("make", "shared"), LEVELS)
+def test_without_persistence_no_orphan_is_left(make, shared, new_node, tmp_path):
     marker = f"97{os.getpid() % 10000}.25"
 
     async def story(node):
-        await node.start(await node.pod(), "sleep", marker)
+        sandbox = await node.pod(share_process_namespace=shared)
+        await node.start(sandbox, "sh", "-c", f"(setsid sleep {marker} &); sleep {marker}")
 
     _die_after(story, new_node, make, tmp_path / "node")
     deadline = time.monotonic() + 5
@@ -58,12 +63,12 @@ def test_without_persistence_no_orphan_is_left(make, new_node, tmp_path):
     assert not _is_running(marker)
 
 
-@pytest.mark.parametrize("make", LEVELS)
-def test_with_persistence_the_next_lifepod_adopts_running_and_ended_containers(make, new_node, tmp_path):
+@pytest.mark.parametrize(("make", "shared"), LEVELS)
+def test_with_persistence_the_next_lifepod_adopts_running_and_ended_containers(make, shared, new_node, tmp_path):
     root = tmp_path / "node"
 
     async def first(node):
-        sandbox = await node.pod()
+        sandbox = await node.pod(share_process_namespace=shared)
         await node.start(sandbox, "sh", "-c", "exit 6", name="short")
         await node.start(sandbox, "sh", "-c", 'trap "exit 7" TERM; while :; do sleep 0.02; done', name="long")
 
@@ -73,9 +78,14 @@ def test_with_persistence_the_next_lifepod_adopts_running_and_ended_containers(m
         by_name = {c.name: c for c in node.runtime.reports()["u1"].containers}
         assert by_name["short"].exit_code == 6
         assert by_name["long"].state == "running"
+        sandbox = node.runtime.reports()["u1"].sandboxes[0]
+        if shared:
+            seen = await node.run(
+                sandbox.id, "sh", "-c", "cat /proc/1/comm; grep -l ' 7.*TERM' /proc/[0-9]*/cmdline", name="sees"
+            )
+            assert (seen[0], seen[1].split()[0], seen[1].count(b"cmdline") > 0) == (0, b"pause", True)
         await node.do(StopContainerOrder(by_name["long"].id, 10))
         assert node.shown(by_name["long"].id).exit_code == 7
-        sandbox = node.runtime.reports()["u1"].sandboxes[0]
         assert (sandbox.state, bool(sandbox.ips)) == ("ready", True)
         assert (await node.run(sandbox.id, "sh", "-c", "exit 8", name="new"))[0] == 8
         await node.runtime.close()

@@ -44,13 +44,18 @@ def run_exec(config: Message, control: socket.socket, stdio: tuple[int, int, int
 
 
 def _enter(config: Message) -> tuple[int, ...] | None:
-    """Enter the namespaces of the container's first process; returns the capabilities to keep there."""
+    """Enter the namespaces of the container's first process; returns the capabilities to keep there.
+
+    Its process namespace may be this machine's own, which nobody has to enter and not everybody may.
+    """
     if "enter" not in config:
         return None
     first = int(config["enter"])
     if not _has_one_user(first):
         config["alone"] = ""
-    kinds = ("mnt", "pid", "net", "ipc", "uts", "user")
+    kinds = ["mnt", "net", "ipc", "uts", "user"]
+    if _namespace_of(first) != _namespace_of(os.getpid()):
+        kinds.insert(1, "pid")
     fds = [os.open(f"/proc/{first}/ns/{kind}", os.O_RDONLY) for kind in kinds]
     for fd in fds:
         linux.setns(fd)
@@ -61,6 +66,10 @@ def _enter(config: Message) -> tuple[int, ...] | None:
 def _has_one_user(process: int) -> bool:
     with open(f"/proc/{process}/uid_map") as file:
         return sum(int(line.split()[2]) for line in file) == 1
+
+
+def _namespace_of(pid: int) -> int:
+    return os.stat(f"/proc/{pid}/ns/pid").st_ino
 
 
 def _wait(pid: int, wake_read: int, control: socket.socket) -> int:

@@ -14,6 +14,7 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_CAPBSET_DROP = 24
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
@@ -71,6 +72,11 @@ def die_with_parent(signal_number: int) -> None:
     """Have the kernel send a signal when the parent ends."""
     if IS_LINUX:
         _check(_prctl(_PR_SET_PDEATHSIG, signal_number), "prctl")
+
+
+def set_name(name: bytes) -> None:
+    """The name of this thread, at most 15 bytes."""
+    _check(_libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name), *[ctypes.c_ulong(0)] * 3), "prctl")
 
 
 def set_no_new_privileges() -> None:

@@ -161,7 +161,8 @@ class NodeProcess:
 
     def _do_pod(self, request: Message, fds: list[int]) -> Reply:
         """Make a pod's namespaces and network."""
-        return {"ip": self._need_namespaces().make(request)}, ()
+        address, first = self._need_namespaces().make(request)
+        return {"ip": address, "first": first}, ()
 
     def _do_unpod(self, request: Message, fds: list[int]) -> Reply:
         self._need_namespaces().drop(request["pod"])

@@ -26,6 +26,8 @@ class SandboxRecord:
         self.created_at = created_at
         self.is_ready = False
         self.ips: tuple[str, ...] = ()
+        self.first_process = 0
+        """Process 1 of the namespace that the pod's containers share; 0: each has its own."""
 
     def report(self) -> SandboxReport:
         return SandboxReport(

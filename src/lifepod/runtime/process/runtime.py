@@ -57,10 +57,11 @@ from lifepod.runtime.process.log_files import next_attempt, remove_container_fil
 from lifepod.runtime.process.node_client import NodeClient, NodeProcessFailed
 from lifepod.runtime.process.order_failure import OrderFailed, reason_of, start_error_text
 from lifepod.runtime.process.probing import run_hook, run_probe
+from lifepod.runtime.process.process_tree import children_of
 from lifepod.runtime.process.records import ContainerRecord, PodRecord, SandboxRecord
 from lifepod.runtime.process.state_files import load_pods, save_container, save_sandbox
 from lifepod.runtime.process.stop import Stop, signal_number
-from lifepod.runtime.process.usage import Used, children_of, used_by_groups, used_by_processes
+from lifepod.runtime.process.usage import Used, used_by_groups, used_by_processes
 from lifepod.runtime.volume_folders import VolumeFailed, remove_tree, set_up_volume
 
 if TYPE_CHECKING:

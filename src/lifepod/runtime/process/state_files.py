@@ -28,6 +28,7 @@ def save_sandbox(folder: str, pod_uid: str, sandbox: SandboxRecord) -> None:
             "created_at": sandbox.created_at.isoformat(),
             "ready": sandbox.is_ready,
             "ips": sandbox.ips,
+            "first_process": sandbox.first_process,
         },
     )
 
@@ -68,6 +69,7 @@ def load_pods(root: str) -> list[PodRecord]:
             content["id"], SandboxConfig(**_tuples(content["config"])), datetime.fromisoformat(content["created_at"])
         )
         sandbox.is_ready, sandbox.ips = content["ready"], tuple(content["ips"])
+        sandbox.first_process = content.get("first_process", 0)
         pods.setdefault(content["pod"], PodRecord(content["pod"])).sandboxes[sandbox.id] = sandbox
     for folder, content in sorted(_records(os.path.join(root, "containers")), key=lambda r: str(r[1]["created_at"])):
         container = _container(folder, content)

@@ -21,6 +21,7 @@ import time
 
 from lifepod.runtime.cri_log import LogWriter
 from lifepod.runtime.process import control_group, launch, linux, messages
+from lifepod.runtime.process.process_tree import with_descendants
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ STDIN, STDIN_END, RESIZE = 0, 1, 2
 _READ_SIZE = 65536
 _MAX_ATTACH_BACKLOG = 1024 * 1024
 _DRAIN_SECONDS = 1.0
+_KILL_SECONDS, _KILL_PAUSE_SECONDS = 5.0, 0.001
 
 
 def supervise(config: Message, control: socket.socket, namespaces: tuple[int, ...]) -> None:
@@ -60,6 +62,7 @@ class Supervisor:
         self._pid = -1
         self._target = -1
         self._target_fd = -1
+        self._mounts_of_container = 0
         self._ended: tuple[int, int] | None = None
         self._early_text: bytes | None = None
         self._status_read = -1
@@ -165,6 +168,7 @@ class Supervisor:
         ours.close()
         with open(info_read, "rb") as info:
             said += info.read()
+        self._mounts_of_container = int(json.loads(said).get("mnt-namespace", 0)) if said else 0
         if self._ended is None:
             self._take_target(int(json.loads(said)["child-pid"]))
         if self._ended is not None and not self._command_ran():
@@ -409,6 +413,7 @@ class Supervisor:
     def _finish(self) -> None:
         assert self._ended is not None
         self._kill_rest()
+        self._kill_rest_in_pod()
         self._drain()
         code, at = self._ended
         result: Message = {"code": code, "at": at}
@@ -442,6 +447,29 @@ class Supervisor:
                     os.waitpid(-1, 0)
             if not rest:
                 return
+
+    def _kill_rest_in_pod(self) -> None:
+        """The same where the pod's containers share a process namespace: what the first process left went to the pod's.
+
+        Source: github.com/opencontainers/runc v1.2 init_linux.go: signalAllProcesses, for containers without an own namespace
+        """
+        first = int(self._config.get("first_of_pod", 0))
+        deadline = time.monotonic() + _KILL_SECONDS
+        while first and self._mounts_of_container and time.monotonic() < deadline:
+            rest = [pid for pid in with_descendants((first,)) if self._is_of_container(pid)]
+            if not rest:
+                return
+            for pid in rest:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_KILL_PAUSE_SECONDS)
+
+    def _is_of_container(self, pid: int) -> bool:
+        """Each container has mounts of its own."""
+        try:
+            return os.stat(f"/proc/{pid}/ns/mnt").st_ino == self._mounts_of_container
+        except OSError:
+            return False
 
     def _drain(self) -> None:
         deadline = time.monotonic() + _DRAIN_SECONDS

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from lifepod.runtime.base import UsageSample
+from lifepod.runtime.process.process_tree import with_descendants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _NANO = 10**9
 
@@ -33,7 +34,7 @@ def can_measure() -> bool:
 def used_by_processes(first: Iterable[int], proc: str = "/proc") -> Used:
     """What these processes and all below them used."""
     cpu = own = shared = 0
-    for pid in _with_descendants(first, proc):
+    for pid in with_descendants(first, proc):
         try:
             cpu += cpu_of(pid, proc)
             with open(f"{proc}/{pid}/statm") as file:
@@ -51,28 +52,6 @@ def cpu_of(pid: int, proc: str = "/proc") -> int:
         fields = file.read().rpartition(")")[2].split()
     ticks = sum(int(field) for field in fields[11:15])
     return ticks * _NANO // os.sysconf("SC_CLK_TCK")
-
-
-def children_of(pid: int, proc: str = "/proc") -> list[int]:
-    """The processes that a process has started and not yet waited for."""
-    found: list[int] = []
-    try:
-        for thread in os.listdir(f"{proc}/{pid}/task"):
-            with open(f"{proc}/{pid}/task/{thread}/children") as file:
-                found += [int(word) for word in file.read().split()]
-    except OSError:
-        return found
-    return found
-
-
-def _with_descendants(first: Iterable[int], proc: str) -> Iterator[int]:
-    left, seen = list(first), set[int]()
-    while left:
-        pid = left.pop()
-        if pid not in seen:
-            seen.add(pid)
-            yield pid
-            left += children_of(pid, proc)
 
 
 def used_by_groups(folders: Iterable[str]) -> Used:

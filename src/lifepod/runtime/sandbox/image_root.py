@@ -12,6 +12,7 @@ import stat
 import subprocess
 
 from lifepod.runtime.images.scoped_path import resolve_in_root
+from lifepod.runtime.sandbox.process_namespace import proc_options
 from lifepod.runtime.sandbox.root_file_system import BindMount
 
 _KERNEL = ("/proc", "/dev", "/sys")
@@ -21,12 +22,20 @@ class ImageRoot:
     """Where everything of one container lies; made like `RootFileSystem`. `copy_to`: a folder for a copy, "" for overlays."""
 
     def __init__(
-        self, image_root: str, skeleton: str, mounts: tuple[BindMount, ...], *, read_only: bool, copy_to: str = ""
+        self,
+        image_root: str,
+        skeleton: str,
+        mounts: tuple[BindMount, ...],
+        *,
+        read_only: bool,
+        copy_to: str = "",
+        proc: str = "",
     ) -> None:
         self.image_root = image_root
         self.skeleton = skeleton
         self.read_only = read_only
         self.copy_to = copy_to
+        self._proc = proc
         self.data: dict[str, str] = {}
         by_depth = sorted(mounts, key=lambda m: m.target.count("/"))
         self.mounts = tuple(BindMount(m.source, self.resolved(m.target), m.read_only) for m in by_depth)
@@ -86,7 +95,7 @@ class ImageRoot:
         else:
             overlay = "--ro-overlay" if self.read_only else "--tmp-overlay"
             words = ["--overlay-src", self.image_root, "--overlay-src", self.skeleton, overlay, "/"]
-        words += ["--proc", "/proc", "--dev", "/dev", "--dir", "/dev/mqueue", "--ro-bind-try", "/sys", "/sys"]
+        words += [*proc_options(self._proc), "--dev", "/dev", "--dir", "/dev/mqueue", "--ro-bind-try", "/sys", "/sys"]
         for mount in self.mounts:
             words += ["--ro-bind" if mount.read_only else "--bind", mount.source, mount.target]
         return words

@@ -17,6 +17,7 @@ import sys
 
 from lifepod.runtime.process import linux, messages
 from lifepod.runtime.sandbox.netlink import Netlink
+from lifepod.runtime.sandbox.process_namespace import FirstProcess
 from lifepod.runtime.sandbox.resident import Resident, new_socket
 from lifepod.runtime.sandbox.slirp import GATEWAY, GATEWAY_HARDWARE_ADDRESS, TAP, run_slirp
 from lifepod.runtime.sandbox.user_namespace import become_node
@@ -35,6 +36,7 @@ _MS_NOSUID, _MS_NODEV = 0x2, 0x4
 
 class _Pod:
     def __init__(self, address: str, link: str, fds: tuple[int, ...]) -> None:
+        self.first: FirstProcess | None = None
         self.address = address
         self.link = link
         self.fds = fds
@@ -71,14 +73,25 @@ class PodNamespaces:
 
     # -------------------------------------------------------------------------------------------- pods
 
-    def make(self, request: Message) -> str:
-        """A pod's namespaces; returns its address, "" on the machine's own network."""
-        pod_id = request["pod"]
+    def make(self, request: Message) -> tuple[str, int]:
+        """A pod's namespaces; returns its address, "" on the machine's own network, and its first process, 0 for none."""
+        first = FirstProcess(request["proc"]) if request.get("proc") else None
+        try:
+            pod = self._with_network(request)
+        except OSError:
+            if first is not None:
+                first.end()
+            raise
+        if first is not None:
+            pod.first, pod.fds = first, (*pod.fds, first.namespace)
+        self._pods[request["pod"]] = pod
+        return pod.address, first.pid if first is not None else 0
+
+    def _with_network(self, request: Message) -> _Pod:
         is_on_host = bool(request["host_network"])
         fds = self._ask({"hostname": request["hostname"], "host_network": is_on_host})
         if is_on_host:
-            self._pods[pod_id] = _Pod("", "", fds)
-            return ""
+            return _Pod("", "", fds)
         netlink_fd, *namespace_fds = fds
         inside = Netlink(socket.socket(fileno=netlink_fd))
         address = self._free_address()
@@ -101,8 +114,7 @@ class PodNamespaces:
             raise
         finally:
             inside.close()
-        self._pods[pod_id] = _Pod(address, link, tuple(namespace_fds))
-        return address
+        return _Pod(address, link, tuple(namespace_fds))
 
     def _free_address(self) -> str:
         """The next address after the last one given, so that one is not soon used again."""
@@ -129,6 +141,8 @@ class PodNamespaces:
                 self._netlink.delete(pod.link)
         for fd in pod.fds:
             os.close(fd)
+        if pod.first is not None:
+            pod.first.end()
 
     def fds(self, pod_id: str) -> tuple[int, ...]:
         """The pod's namespaces, to be entered."""

@@ -13,6 +13,8 @@ import os
 import shutil
 from typing import NamedTuple
 
+from lifepod.runtime.sandbox.process_namespace import proc_options
+
 OVERLAID = ("/etc", "/opt", "/usr", "/var")
 _OVERLAID_WHEN_FOLDERS = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
 _SHOWN = ("/nix", "/gnu")
@@ -31,10 +33,10 @@ class BindMount(NamedTuple):
 class RootFileSystem:
     """Where everything of one container lies; `skeletons` is the folder for the skeletons of all.
 
-    `data` are texts for files that bubblewrap makes, by the word of its options that stands for the file's descriptor.
+    `proc` is a folder that shows the processes of the pod, "" for those of the container alone. `data` are texts for files that bubblewrap makes, by the word of its options that stands for the file's descriptor.
     """
 
-    def __init__(self, skeletons: str, mounts: tuple[BindMount, ...], *, read_only: bool) -> None:
+    def __init__(self, skeletons: str, mounts: tuple[BindMount, ...], *, read_only: bool, proc: str = "") -> None:
         self.skeleton = os.path.join(skeletons, "none yet")
         self.read_only = read_only
         self.data: dict[str, str] = {}
@@ -43,6 +45,7 @@ class RootFileSystem:
             for m in sorted(mounts, key=lambda m: m.target.count("/"))
         )
         self._skeletons = skeletons
+        self._proc = proc
         self._data_paths: dict[str, str] = {}
 
     def resolved(self, path: str) -> str:
@@ -88,7 +91,17 @@ class RootFileSystem:
                 words += ["--ro-bind", name, name]
         for name in _EMPTY:
             words += ["--dir", name]
-        words += ["--perms", "1777", "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev", "--dir", "/dev/mqueue"]
+        words += [
+            "--perms",
+            "1777",
+            "--tmpfs",
+            "/tmp",
+            *proc_options(self._proc),
+            "--dev",
+            "/dev",
+            "--dir",
+            "/dev/mqueue",
+        ]
         words += ["--ro-bind-try", "/sys", "/sys"]
         for word, path in self._data_paths.items():
             words += ["--perms", "0644", "--bind-data", word, path]

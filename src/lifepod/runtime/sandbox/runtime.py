@@ -110,10 +110,16 @@ class SandboxRuntime(ProcessRuntime):
             hostname=config.hostname,
             host_network=config.host_network,
             way_out=self.way_out is not None,
+            proc=self._shared_proc(sandbox) if config.share_process_namespace else "",
         )
+        sandbox.first_process = answer["first"]
         if self.way_out is not None and answer["ip"]:
             self.way_out.open()
         return (answer["ip"],) if answer["ip"] else ()
+
+    def _shared_proc(self, sandbox: SandboxRecord) -> str:
+        """The folder that shows the processes of a pod whose containers share a namespace."""
+        return self._folder("sandboxes", sandbox.id, "proc")
 
     async def drop_sandbox(self, sandbox: SandboxRecord) -> None:
         await self.node.request("unpod", pod=sandbox.id)
@@ -176,7 +182,6 @@ class SandboxRuntime(ProcessRuntime):
         self._warn_of_limits(pod, config)
 
     def _warn_of_limits(self, pod: PodRecord, config: ContainerConfig) -> None:
-        sandbox = pod.sandboxes.get(config.sandbox_id)
         name = config.name
         if self._has_limits(config) and self._cgroups is None:
             self.warn(pod.uid, f'no resource limits can be set here: those of container "{name}" are not enforced')
@@ -184,8 +189,6 @@ class SandboxRuntime(ProcessRuntime):
             self.warn(pod.uid, f'container "{name}" is privileged in its own namespaces only, not on this machine')
         if config.security.supplemental_groups:
             self.warn(pod.uid, f'container "{name}": supplemental groups cannot be set with one mapped user')
-        if sandbox is not None and (sandbox.config.host_pid or sandbox.config.share_process_namespace):
-            self.warn(pod.uid, "each container has its own process namespace here: none can be shared")
 
     @staticmethod
     def _has_limits(config: ContainerConfig) -> bool:
@@ -210,7 +213,7 @@ class SandboxRuntime(ProcessRuntime):
         sandbox = pod.sandboxes.get(config.sandbox_id)
         if sandbox is None or not sandbox.is_ready:
             raise OrderFailed("RunContainerError", f"the pod sandbox {config.sandbox_id} does not run")
-        root = self._root(pod, container)
+        root = self._root(pod, container, sandbox)
         cwd = root.resolved(config.working_dir or "/")
         root.write_skeleton(self._own_files(sandbox), cwd)
         env = self._environment(sandbox, config)
@@ -219,7 +222,8 @@ class SandboxRuntime(ProcessRuntime):
             path = find_executable(argv[0], env["PATH"], cwd, root.on_disk)
         except NotExecutable as exc:
             raise OrderFailed("RunContainerError", start_error_text(str(exc))) from exc
-        bwrap = self._bubblewrap_words(config, root, env, cwd)
+        has_own_processes = not (sandbox.config.share_process_namespace or sandbox.config.host_pid)
+        bwrap = self._bubblewrap_words(config, root, env, cwd, has_own_processes=has_own_processes)
         return {
             "bwrap": [*bwrap, "--argv0", argv[0], "--", path, *argv[1:]],
             "env": {},
@@ -227,6 +231,7 @@ class SandboxRuntime(ProcessRuntime):
             "path": "",
             "argv": [],
             "pod": sandbox.id,
+            "first_of_pod": sandbox.first_process,
             "hostname": sandbox.config.hostname,
             "data": root.data,
             "seccomp": _seccomp(config),
@@ -236,10 +241,18 @@ class SandboxRuntime(ProcessRuntime):
         }
 
     def _bubblewrap_words(
-        self, config: ContainerConfig, root: RootFileSystem | ImageRoot, env: dict[str, str], cwd: str
+        self,
+        config: ContainerConfig,
+        root: RootFileSystem | ImageRoot,
+        env: dict[str, str],
+        cwd: str,
+        *,
+        has_own_processes: bool,
     ) -> list[str]:
         security = config.security
-        words = [self._bubblewrap, "--unshare-user", "--unshare-pid", "--as-pid-1", "--die-with-parent"]
+        words = [self._bubblewrap, "--unshare-user", "--die-with-parent"]
+        if has_own_processes:
+            words += ["--unshare-pid", "--as-pid-1"]
         words += ["--uid", str(security.run_as_user or 0), "--gid", str(security.run_as_group or 0)]
         words += ["--info-fd", "@INFO@", "--json-status-fd", "@STATUS@", "--cap-drop", "ALL"]
         for name in kept_capabilities(security):
@@ -251,7 +264,7 @@ class SandboxRuntime(ProcessRuntime):
         # Read last, after every mount: that it was read tells the supervisor that the container's files stand.
         return [*words, "--perms", "0644", "--ro-bind-data", "@READY@", root.resolved("/etc/hostname"), "--chdir", cwd]
 
-    def _root(self, pod: PodRecord, container: ContainerRecord) -> RootFileSystem | ImageRoot:
+    def _root(self, pod: PodRecord, container: ContainerRecord, sandbox: SandboxRecord) -> RootFileSystem | ImageRoot:
         """The container's files: its image's, or this machine's where it has none."""
         config = container.config
         mounts = [
@@ -265,11 +278,12 @@ class SandboxRuntime(ProcessRuntime):
         if config.termination_message_path:
             mounts.append(BindMount(self.message_file(container), config.termination_message_path, False))
         read_only = config.security.read_only_root
+        proc = "/proc" if sandbox.config.host_pid else self._shared_proc(sandbox) if sandbox.first_process else ""
         if not container.image_root:
-            return RootFileSystem(self._folder("skeletons"), tuple(mounts), read_only=read_only)
+            return RootFileSystem(self._folder("skeletons"), tuple(mounts), read_only=read_only, proc=proc)
         skeleton = os.path.join(container.folder, "skeleton")
         copy_to = "" if self._has_overlays() else os.path.join(container.folder, "root")
-        return ImageRoot(container.image_root, skeleton, tuple(mounts), read_only=read_only, copy_to=copy_to)
+        return ImageRoot(container.image_root, skeleton, tuple(mounts), read_only=read_only, copy_to=copy_to, proc=proc)
 
     def _has_overlays(self) -> bool:
         """Whether this kernel lets a user namespace have overlays; tried once."""
