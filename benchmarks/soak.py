@@ -27,6 +27,8 @@ FLAT = 1.05
 """How much more memory the last minute may show than the first one after the history is full."""
 HISTORY = MAX_AGE_SECONDS
 SAMPLE = 5.0
+PACE = 1 / 15
+"""Seconds from one request of a writer to its next: a history of five minutes is as large as the load is fast."""
 BIG = 20
 """How many large config maps there are for clients that list them and stop reading."""
 POD_BODY = {"spec": {"schedulerName": "none", "containers": [{"name": "c", "image": "busybox:1.36"}]}}
@@ -63,8 +65,10 @@ def _context() -> ssl.SSLContext:
 
 
 async def _writer(server: Server, told: Told, ends: float, number: int) -> None:
-    chance = random.Random(number)
-    while time.monotonic() < ends:
+    chance, due = random.Random(number), time.monotonic()
+    while due < ends:
+        due += PACE
+        await asyncio.sleep(max(due - time.monotonic(), 0))
         name = f"w{number}-{chance.randrange(40)}"
         work = _pods if chance.random() < 0.3 else _config_maps
         status, text = await _ask(server, *work(chance, name))

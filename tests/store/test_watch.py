@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifepod.api.selectors import parse_label_selector
-from lifepod.store import FieldTerm, Selection, Store, TooOld, Watch
+from lifepod.store import FieldTerm, Selection, Store, TooOld, Watch, history
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 WEB = Selection("", parse_label_selector("app=web"))
@@ -87,6 +87,35 @@ def test_a_watch_that_fell_behind_the_history_ends():
     store.create("pods", pod("b", "web"), NOW + timedelta(minutes=6))
     with pytest.raises(TooOld):
         watch.take()
+
+
+def test_the_history_is_cut_when_the_texts_that_only_it_holds_become_too_much(monkeypatch):
+    monkeypatch.setattr(history, "MAX_REPLACED_BYTES", 10_000)
+    store = Store()
+    watch = Watch(store, "pods")
+    store.create("pods", pod("other", "x" * 20_000), NOW)  # large, but the store holds it anyway
+    assert taken(watch) == [("ADDED", "1")]
+    store.create("pods", pod("a", "x" * 4_000), NOW)
+    store.update("pods", pod("a", "y" * 4_000), NOW)
+    store.update("pods", pod("a", "z" * 4_000), NOW)
+    assert len(watch.take()) == 3
+    late = Watch(store, "pods", revision=1)
+    store.delete("pods", "default", "a", NOW)
+    with pytest.raises(TooOld):
+        late.take()
+    assert taken(watch) == [("DELETED", "5")]
+
+
+def test_a_batch_ends_when_enough_bytes_were_taken_and_the_next_goes_on_there():
+    store = Store()
+    watch = Watch(store, "pods", WEB)
+    for number in range(5):
+        store.create("pods", pod(f"p{number}", "web", "x" * 1_000), NOW)
+        store.create("pods", pod(f"q{number}", "db", "x" * 1_000), NOW)
+    batches = [len(watch.take(100, 2_000)), len(watch.take(100, 2_000)), len(watch.take(100, 2_000))]
+    assert batches == [2, 2, 1]
+    assert watch.revision == store.revision
+    assert not watch.is_behind
 
 
 def test_a_restore_ends_watches():

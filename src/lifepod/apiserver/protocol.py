@@ -163,6 +163,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._queue = None
+        del self._parser  # it knows this connection: without that cycle all of it goes now, not when garbage is looked for
 
     def pause_writing(self) -> None:
         self.is_writable = False

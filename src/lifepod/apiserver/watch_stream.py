@@ -211,6 +211,8 @@ class WatchStream:
             if not data:
                 return
             sink.write(data)
+            if self._initial is None and not self._watch.is_behind:
+                return
             sink = self._sink
 
     def _next_lines(self) -> bytes:

@@ -1,5 +1,8 @@
 """What changed lately, for watches that continue and lists of the past: at most five minutes and 100,000 changes.
 
+A change shares its texts with the store. What only the history still holds, the texts that were replaced or deleted, is limited too:
+somebody may write a large object many times a second.
+
 Time comes in with each change. Older positions are answered by the callers with 410.
 """
 
@@ -12,6 +15,7 @@ from lifepod.store.record import Change
 
 MAX_CHANGES = 100_000
 MAX_AGE_SECONDS = 300.0
+MAX_REPLACED_BYTES = 256 * 1024 * 1024
 WARM_CHANGES = 1_024
 """How many of the newest changes keep their watch line and decoded object ready."""
 
@@ -66,7 +70,8 @@ class History:
 
     def __init__(self, revision: int = 0) -> None:
         self._lines: dict[str, Timeline] = {}
-        self._order: deque[tuple[float, Timeline]] = deque()
+        self._order: deque[tuple[float, int, Timeline]] = deque()
+        self._replaced_bytes = 0
         self._warm: deque[Change] = deque()
         self.start = revision
         """The revision before the first change that was recorded here."""
@@ -82,11 +87,22 @@ class History:
         """Record a change and forget what is too old or too much."""
         line = self.of(resource)
         line.append(change)
-        order = self._order
-        order.append((change.at, line))
+        order, size = self._order, replaced_bytes(change)
+        order.append((change.at, size, line))
+        self._replaced_bytes += size
         self._warm.append(change)
         if len(self._warm) > WARM_CHANGES:
             self._warm.popleft().forget()
         oldest_kept = change.at - MAX_AGE_SECONDS
-        while len(order) > MAX_CHANGES or order[0][0] < oldest_kept:
-            order.popleft()[1].pop_oldest()
+        while len(order) > 1 and (
+            len(order) > MAX_CHANGES or order[0][0] < oldest_kept or self._replaced_bytes > MAX_REPLACED_BYTES
+        ):
+            _, size, line = order.popleft()
+            line.pop_oldest()
+            self._replaced_bytes -= size
+
+
+def replaced_bytes(change: Change) -> int:
+    """How many bytes of text the history alone holds because of a change."""
+    last = len(change.new.encoded) if change.type == "DELETED" else 0
+    return last + (len(change.old.encoded) if change.old is not None else 0)

@@ -1,6 +1,7 @@
 """The wire: limits, order, keep-alive, streams, shutdown. Raw sockets against a tiny site."""
 
 import asyncio
+import gc
 import ssl
 from asyncio import sslproto
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ import pytest
 from lifepod.apiserver import protocol
 from lifepod.apiserver.certificates import mint_client, mint_credentials
 from lifepod.apiserver.exchange import Answer, Request, Response, Sink, Stream
+from lifepod.apiserver.protocol import HttpProtocol
 from lifepod.apiserver.server import Server, SmallTlsProtocol, Tls, serve
 
 NOW = datetime.now(UTC)
@@ -309,3 +311,28 @@ def test_a_stream_that_breaks_ends_its_connection_and_not_the_server(caplog: pyt
 
     asyncio.run(main())
     assert "a stream broke off" in caplog.text
+
+
+def test_a_closed_connection_is_freed_at_once_and_not_when_garbage_is_looked_for() -> None:
+    def connections() -> int:
+        return sum(isinstance(each, HttpProtocol | SmallTlsProtocol) for each in gc.get_objects())
+
+    async def check(server: Server, context: ssl.SSLContext) -> None:
+        before = connections()
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+            writer.write(b"GET /a HTTP/1.1\r\nConnection: close\r\n\r\n")
+            await reader.read()
+            writer.close()
+        del reader, writer
+        async with asyncio.timeout(5):
+            while server.connection_count:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0)
+        assert connections() == before
+
+    gc.collect()
+    gc.disable()
+    try:
+        over_tls(check)
+    finally:
+        gc.enable()
