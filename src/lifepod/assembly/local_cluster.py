@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.asgi import AsgiApp
@@ -47,6 +47,9 @@ from lifepod.runtime.process.usage import can_measure, machine_sample
 from lifepod.runtime.volume_folders import remove_tree
 from lifepod.store import Selection, Store
 from lifepod.store.record import Change
+
+if TYPE_CHECKING:
+    from lifepod.runtime.images.local_images import Progress
 
 _log = logging.getLogger("lifepod")
 SERVICE_CIDR = "10.96.0.0/16"
@@ -90,6 +93,8 @@ class LocalCluster:
         self._told_of_no_way_out = False
         self.on_notice: Callable[[str], None] = _log.warning
         """Hears once of what people should know of the whole cluster."""
+        self.on_pull: Callable[[Progress], None] = lambda progress: None
+        """Hears how far pulls are, a few times a second."""
         self._ids = RandomIds()
         self._shared = SharedRuntime()
         self._scripted: dict[str, NodeStreams] = {}
@@ -253,11 +258,11 @@ class LocalCluster:
         if self.options.images == "auto":
             from lifepod.runtime.images.pod_images import PodImages
 
-            return PodImages(insecure=insecure)
+            return PodImages(insecure=insecure, on_progress=self._pulling)
         from lifepod.runtime.reachable_images import ReachableImages
 
         kept = str(self.options.data.absolute() / "images.json") if self.options.data else ""
-        return ReachableImages(insecure=insecure, kept=kept, on_notice=self._notice)
+        return ReachableImages(insecure=insecure, kept=kept, on_notice=self._notice, on_progress=self._pulling)
 
     async def stop(self) -> None:
         """Take everything down: watches end, containers are killed, folders go. What `data` keeps stays."""
@@ -322,6 +327,9 @@ class LocalCluster:
         if not self._told_of_no_way_out:
             self._told_of_no_way_out = True
             self._notice(f"network: a pod looked up {name}, but {_NO_WAY_OUT}; `lifepod doctor` says what to install")
+
+    def _pulling(self, progress: Progress) -> None:
+        self.on_pull(progress)
 
     def _notice(self, text: str) -> None:
         self.on_notice(text)

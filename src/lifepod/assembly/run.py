@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from lifepod.api.objects import JsonObject, dig
 from lifepod.api.writes import ApiError
@@ -22,6 +22,9 @@ from lifepod.diagnosis.run_end import Ending, Until, ending, job_end
 from lifepod.diagnosis.why import why
 from lifepod.lifecycle.vocabulary import Because
 from lifepod.ui.story import Change, LogLine, Story, container_statuses
+
+if TYPE_CHECKING:
+    from lifepod.runtime.images.local_images import Progress
 
 BAD_INPUT, TIMED_OUT, INTERRUPTED = 2, 124, 130
 _RUNS_FOR_EVER = frozenset(
@@ -41,7 +44,7 @@ _FIRST = ("namespaces", "customresourcedefinitions.apiextensions.k8s.io")
 class Venue(NamedTuple):
     """Where the run takes place. `is_ours`: a cluster of this process's own, so everything in it is the run's.
 
-    `tell_notices` says who hears from now on what people should know of the whole cluster.
+    `listen` says who hears from now on what people should know of the whole cluster, and how far pulls are.
     """
 
     client: Client
@@ -50,7 +53,7 @@ class Venue(NamedTuple):
     is_ours: bool
     now: Callable[[], datetime]
     decisions: Callable[[str], tuple[Because, ...]] = lambda uid: ()
-    tell_notices: Callable[[Callable[[str], None]], None] = lambda hear: None
+    listen: Callable[[Callable[[str], None], Callable[[Progress], None]], None] = lambda on_notice, on_pull: None
 
 
 class Screen(Protocol):
@@ -63,6 +66,8 @@ class Screen(Protocol):
     def event(self, event: JsonObject) -> None: ...
 
     def log(self, line: LogLine) -> None: ...
+
+    def pull(self, progress: Progress) -> None: ...
 
     def say(self, text: str) -> None: ...
 
@@ -192,6 +197,13 @@ class Session:
             tuple(self.story.jobs.values()),
             self.findings(),
         )
+
+    def on_pull(self, progress: Progress) -> None:
+        """An image is on its way."""
+        if not self._is_over:
+            self.story.on_pull(progress)
+            self._screen.pull(progress)
+            self._news.set()
 
     # -------------------------------------------------------------------------------------------- applying
 

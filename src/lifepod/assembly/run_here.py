@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -30,6 +30,9 @@ from lifepod.diagnosis.run_end import Until
 from lifepod.errors import LifepodError
 from lifepod.runtime.process.node_client import NodeProcessFailed
 from lifepod.ui.screens import BoardScreen, JsonScreen, PlainScreen
+
+if TYPE_CHECKING:
+    from lifepod.runtime.images.local_images import Progress
 
 
 class NoRuntime(StartError):
@@ -72,8 +75,8 @@ async def run(options: RunOptions) -> int:
 
 async def _run_at(venue: Venue, manifests: list[Manifest], options: RunOptions, stop: asyncio.Event) -> int:
     screen = _screen(venue, options)
-    venue.tell_notices(screen.say)
     session = Session(venue, manifests, options.until, screen)
+    venue.listen(screen.say, session.on_pull)
     try:
         if venue.is_ours:
             await _make_namespaces(venue.client, manifests)
@@ -127,10 +130,10 @@ async def _venue(options: RunOptions) -> AsyncIterator[Venue]:
         client = cluster.client()
         try:
 
-            def tell_notices(hear: Callable[[str], None]) -> None:
-                cluster.on_notice = hear
+            def listen(on_notice: Callable[[str], None], on_pull: Callable[[Progress], None]) -> None:
+                cluster.on_notice, cluster.on_pull = on_notice, on_pull
 
-            yield Venue(client, title, notes, True, cluster.clock.now, cluster.decisions, tell_notices)
+            yield Venue(client, title, notes, True, cluster.clock.now, cluster.decisions, listen)
         finally:
             await client.close()
     finally:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lifepod.ui.plain import size
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -75,7 +77,7 @@ def ls() -> None:
     rows = [("IMAGE", "IMAGE ID", "SIZE", "ADDED")]
     for r in records:
         added = datetime.datetime.fromtimestamp(r.added_at, datetime.UTC).strftime("%Y-%m-%d %H:%M")
-        rows.append((r.name, r.config.partition(":")[2][:12], _size(r.size_bytes), added))
+        rows.append((r.name, r.config.partition(":")[2][:12], size(r.size_bytes), added))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         click.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -159,15 +161,6 @@ def _progress() -> Callable[[Progress], None]:
         if percent != last:
             last = percent
             end = "\n" if progress.done_bytes == progress.total_bytes else ""
-            click.echo(f"\r{progress.image}: {percent} % of {_size(progress.total_bytes)}{end}", nl=False, err=True)
+            click.echo(f"\r{progress.image}: {percent} % of {size(progress.total_bytes)}{end}", nl=False, err=True)
 
     return show
-
-
-def _size(count: int) -> str:
-    value, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lifepod.lifecycle.vocabulary import Outcome
     from lifepod.runtime.base import ContainerConfig, PullImageOrder
     from lifepod.runtime.image_source import ContainerImage, ImageSource
+    from lifepod.runtime.images.local_images import Progress
     from lifepod.runtime.images.pod_images import PodImages
 
     Ask = Callable[[ImageReference], str]
@@ -38,7 +39,7 @@ class ReachableImages:
     """Chooses for each name between real images and stand-ins; what is chosen does the rest.
 
     `kept`: the file that the choices are kept in, "" for none. `on_notice` hears once a registry that its images are stood
-    in for. `ask` says what keeps a registry from answering ("": it answers); it may block, and has `seconds` in all.
+    in for, `on_progress` of pulls. `ask` says what keeps a registry from answering ("": it answers); it may block, and has `seconds` in all.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class ReachableImages:
         insecure: tuple[str, ...] = (),
         kept: str = "",
         on_notice: Callable[[str], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
         ask: Ask | None = None,
         seconds: float = _SECONDS,
     ) -> None:
         self._folder, self._insecure, self._kept = folder, insecure, kept
         self._on_notice = on_notice or (lambda text: None)
+        self._on_progress = on_progress
         self._ask = ask or self._ask_registry
         self._seconds = seconds
         self._stand_ins = StandInImages()
@@ -99,7 +102,7 @@ class ReachableImages:
         if self._pod_images is None:
             from lifepod.runtime.images.pod_images import PodImages
 
-            self._pod_images = PodImages(self._folder, insecure=self._insecure)
+            self._pod_images = PodImages(self._folder, insecure=self._insecure, on_progress=self._on_progress)
         return self._pod_images
 
     async def _source(self, image: str) -> ImageSource:

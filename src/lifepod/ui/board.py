@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -20,8 +21,11 @@ from lifepod.api.objects import JsonObject, dig, parse_time
 from lifepod.api.table_pod import pod_cells
 from lifepod.api.table_workloads import job_status_text
 from lifepod.diagnosis.findings import Finding
-from lifepod.ui.plain import duration
+from lifepod.ui.plain import duration, size
 from lifepod.ui.story import Story, conditions, container_statuses, since, state_words
+
+if TYPE_CHECKING:
+    from lifepod.runtime.images.local_images import Progress
 
 _GOOD, _BUSY, _BAD, _DIM = "green", "yellow", "red", "bright_black"
 _CONTAINER_COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
@@ -91,11 +95,11 @@ def _pods(story: Story, findings: dict[str, tuple[Finding, ...]], now: datetime)
     for key, pod in sorted(story.pods.items()):
         name, ready, status, restarts, age, *_ = (str(cell) for cell in pod_cells(pod, now))
         table.add_row(Text(name, style="bold"), ready, Text(status, style=colour_of(status)), restarts, age)
-        blocks.append(_pod_details(pod, findings.get(key, ()), now))
+        blocks.append(_pod_details(story, pod, findings.get(key, ()), now))
     return Group(table, Text(), *blocks)
 
 
-def _pod_details(pod: JsonObject, findings: tuple[Finding, ...], now: datetime) -> RenderableType:
+def _pod_details(story: Story, pod: JsonObject, findings: tuple[Finding, ...], now: datetime) -> RenderableType:
     lines: list[RenderableType] = []
     marks = Text("  ")
     marks.append(pod["metadata"]["name"] + "  ", style="bold")
@@ -111,10 +115,11 @@ def _pod_details(pod: JsonObject, findings: tuple[Finding, ...], now: datetime) 
     grid.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
     for status in statuses:
         words = state_words(status)
+        pull = story.pull_of(status)
         grid.add_row(
             Text(f"    {status['name']}"),
             Text(words, style=_state_colour(status)),
-            _waiting_on(status, by_subject.get(status["name"]), now),
+            _pulling(pull) if pull is not None else _waiting_on(status, by_subject.get(status["name"]), now),
         )
     lines.append(grid)
     if "" in by_subject and not by_subject[""].cause.startswith(("Nothing is wrong", "It is on its way")):
@@ -130,6 +135,20 @@ def _state_colour(status: JsonObject) -> str:
         return _GOOD if state["terminated"].get("exitCode") == 0 else _BAD
     reason = dig(state, "waiting", "reason")
     return _DIM if reason in ("PodInitializing", "ContainerCreating", None) else _BAD
+
+
+def _pulling(pull: Progress) -> Text:
+    """A bar that fills with the bytes of an image; then it is unpacked."""
+    text = Text()
+    filled = _BAR * pull.done_bytes // max(pull.total_bytes, 1)
+    text.append("━" * filled, style=_BUSY)
+    text.append("━" * (_BAR - filled), style=_DIM)
+    if pull.done_bytes >= pull.total_bytes:
+        text.append(f" unpacking {size(pull.total_bytes)}", style=_BUSY)
+    else:
+        percent = 100 * pull.done_bytes // pull.total_bytes
+        text.append(f" pulling {percent} % of {size(pull.total_bytes)}", style=_BUSY)
+    return text
 
 
 def _waiting_on(status: JsonObject, finding: Finding | None, now: datetime) -> Text:

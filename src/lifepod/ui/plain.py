@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from lifepod.diagnosis.findings import Finding
 from lifepod.ui.story import Change, LogLine
+
+if TYPE_CHECKING:
+    from lifepod.runtime.images.local_images import Progress
 
 
 def elapsed(start: datetime, at: datetime) -> str:
@@ -24,6 +28,15 @@ def event_line(event_type: str, reason: str, subject: str, message: str, start: 
     return f"{elapsed(start, at)}  {subject}  {event_type} {reason}: {message}"
 
 
+def pull_line(progress: Progress, start: datetime, at: datetime, began: datetime) -> str:
+    """`   0.4s  image docker.io/library/busybox:1.36  pulling 2.2 MB`, and how it ended."""
+    words = (
+        f"{progress.ended or 'pulling'} {size(progress.total_bytes)}" if progress.ended != "failed" else "not pulled"
+    )
+    took = f" in {(at - began).total_seconds():.1f} s" if progress.ended == "pulled" else ""
+    return f"{elapsed(start, at)}  image {progress.image}  {words}{took}"
+
+
 def log_line(line: LogLine) -> str:
     """`          | web app | text`."""
     return f"          | {line.pod} {line.container} | {line.text}"
@@ -40,6 +53,16 @@ def finding_lines(finding: Finding, now: datetime) -> list[str]:
         lines.append(f"  next: {first}{when}{semicolon}{more}.")
     lines += [f"  do: {text}" for text in finding.remedy]
     return lines
+
+
+def size(count: int) -> str:
+    """`512 B`, `2.2 MB`."""
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def duration(seconds: float) -> str:

@@ -15,11 +15,13 @@ import orjson
 
 from lifepod.api.objects import JsonObject, dig, format_micro_time
 from lifepod.diagnosis.findings import Finding
-from lifepod.ui.plain import change_line, event_line, finding_lines, log_line
+from lifepod.ui.plain import change_line, event_line, finding_lines, log_line, pull_line
 from lifepod.ui.story import Change, LogLine, Story
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from lifepod.runtime.images.local_images import Progress
 
 
 class Watched(Protocol):
@@ -66,6 +68,7 @@ class PlainScreen:
         self._start = now()
         self._moved_at = 0.0
         self._told: set[str] = set()
+        self._pulls: dict[str, datetime] = {}
 
     def begin(self, run: Watched) -> None:
         self._run, self._start = run, run.started
@@ -84,6 +87,17 @@ class PlainScreen:
 
     def log(self, line: LogLine) -> None:
         self._print(log_line(line))
+
+    def pull(self, progress: Progress) -> None:
+        """Its begin and its end; what lies between is the board's."""
+        began = self._pulls.get(progress.image)
+        if progress.ended:
+            self._pulls.pop(progress.image, None)
+        elif began is not None:
+            return
+        else:
+            self._pulls[progress.image] = self._now()
+        self._print(pull_line(progress, self._start, self._now(), began or self._now()))
 
     def say(self, text: str) -> None:
         self._print(text)
@@ -130,6 +144,9 @@ class BoardScreen:
         self._dirty = True
 
     def log(self, line: LogLine) -> None:
+        self._dirty = True
+
+    def pull(self, progress: Progress) -> None:
         self._dirty = True
 
     def say(self, text: str) -> None:
@@ -189,6 +206,18 @@ class JsonScreen:
                 "pod": line.pod,
                 "container": line.container,
                 "line": line.text,
+            }
+        )
+
+    def pull(self, progress: Progress) -> None:
+        self._print(
+            {
+                "type": "pull",
+                "at": format_micro_time(self._now()),
+                "image": progress.image,
+                "state": progress.ended or "pulling",
+                "doneBytes": progress.done_bytes,
+                "totalBytes": progress.total_bytes,
             }
         )
 

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from lifepod.api.image_reference import BadReference
+from lifepod.api.image_reference import parse as parse_image
 from lifepod.api.objects import JsonObject, dig, parse_time
 from lifepod.api.table_pod import pod_status_text
 from lifepod.api.table_workloads import job_status_text
 
+if TYPE_CHECKING:
+    from lifepod.runtime.images.local_images import Progress
+
 _LOG_LINES, _EVENTS = 500, 200
+_BEFORE_THE_START = ("ContainerCreating", "PodInitializing")
 
 
 class Change(NamedTuple):
@@ -43,6 +49,7 @@ class Story:
         self.events: deque[JsonObject] = deque(maxlen=_EVENTS)
         self.logs: deque[LogLine] = deque(maxlen=_LOG_LINES)
         self.gone: dict[str, JsonObject] = {}
+        self.pulls: dict[str, Progress] = {}
 
     def on_pod(self, kind: str, pod: JsonObject, now: datetime) -> Change | None:
         """Take a watch event of a pod in; the line it is worth, if any."""
@@ -88,6 +95,22 @@ class Story:
     def on_log(self, line: LogLine) -> None:
         """Take a log line in."""
         self.logs.append(line)
+
+    def on_pull(self, progress: Progress) -> None:
+        """Take in how far a pull is; one that has ended is nothing to show."""
+        if progress.ended:
+            self.pulls.pop(progress.image, None)
+        else:
+            self.pulls[progress.image] = progress
+
+    def pull_of(self, status: JsonObject) -> Progress | None:
+        """The pull that a container waits for, if it does."""
+        if not self.pulls or dig(status, "state", "waiting", "reason") not in _BEFORE_THE_START:
+            return None
+        try:
+            return self.pulls.get(str(parse_image(status.get("image", "")).with_default_tag))
+        except BadReference:
+            return None
 
     def events_of(self, pod: JsonObject) -> tuple[JsonObject, ...]:
         """The pod's events, oldest first."""

@@ -319,5 +319,7 @@ def test_a_run_with_no_words_pulls_what_can_be_had_and_stands_in_for_the_rest(
     messages = [t["event"]["message"] for t in told if t["type"] == "event"]
     assert f'Container image "{nobody}" already present on machine' in messages
     assert f'Pulling image "{real}"' in messages
+    pulls = [(t["image"], t["state"]) for t in told if t["type"] == "pull"]
+    assert (pulls[0], pulls[-1]) == ((real, "pulling"), (real, "pulled"))
     (note,) = [t["text"] for t in told if t["type"] == "note"]
     assert nobody.partition("/")[0] in note

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lifepod.runtime.images.docker_config import from_pull_secret, from_user_config
 from lifepod.runtime.images.errors import BadImage, ImageError, ImportFailed, LayerRefused, PullFailed
@@ -49,11 +49,12 @@ class LocalImage(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a pull is, in bytes of what has to be fetched."""
+    """How far a pull is, in bytes of what has to be fetched, and how it ended."""
 
     image: str
     done_bytes: int
     total_bytes: int
+    ended: Literal["", "pulled", "failed"] = ""
 
 
 class Cancelled(ImageError):
@@ -181,6 +182,8 @@ class LocalImages:
         missing = [blob for blob in blobs.values() if not self.store.has_blob(blob.digest)]
         total, done = sum(blob.size for blob in missing), 0
         lock, stop = threading.Lock(), threading.Event()
+        if total:
+            on_progress(Progress(str(image), 0, total))
 
         def fetch(digest: str, size: int) -> None:
             nonlocal done

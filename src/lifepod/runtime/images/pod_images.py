@@ -18,6 +18,7 @@ from lifepod.runtime.image_names import InvalidImageName, can_never_be_pulled, i
 from lifepod.runtime.image_source import ContainerImage, ImageUnusable, non_root_problem
 from lifepod.runtime.images.errors import BadImage, PullFailed
 from lifepod.runtime.images.local_images import LocalImages
+from lifepod.runtime.images.pull_reports import PullReports
 from lifepod.runtime.images.users import user_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ _WAYS_OUT = (
 
 
 class PodImages:
-    """Image mode `auto`: images are this user's store and the registries. `on_progress` hears of every pull, from a thread."""
+    """Image mode `auto`: images are this user's store and the registries.
+
+    `on_progress` hears of every pull that fetches something, on the loop's thread (`pull_reports.py`).
+    """
 
     def __init__(
         self,
@@ -46,7 +50,7 @@ class PodImages:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self._images = LocalImages(folder, insecure=insecure)
-        self._on_progress = on_progress
+        self._on_progress = on_progress or (lambda progress: None)
         self._cancelled = threading.Event()
         self._pulling: dict[str, asyncio.Future[ImageRecord]] = {}
         self._held: dict[str, int] = {}
@@ -100,9 +104,11 @@ class PodImages:
         key = repr((str(reference), secrets))
         pulling = self._pulling.get(key)
         if pulling is None:
-            work = asyncio.to_thread(self._images.pull, reference, secrets, self._on_progress, self._cancelled)
+            reports = PullReports(self._on_progress, asyncio.get_running_loop())
+            work = asyncio.to_thread(self._images.pull, reference, secrets, reports.take, self._cancelled)
             pulling = self._pulling[key] = asyncio.ensure_future(work)
             pulling.add_done_callback(lambda done: self._pulling.pop(key, None))
+            pulling.add_done_callback(reports.end)
         return await asyncio.shield(pulling)
 
     # -------------------------------------------------------------------------------------------- containers
