@@ -24,12 +24,14 @@ from lifepod.store.history import MAX_AGE_SECONDS
 
 NS = "/api/v1/namespaces/default"
 FLAT = 1.05
-"""How much more memory the last minute may show than the first one after the history is full."""
+"""How much more memory the last third may show than the first one, of the time since the history is full."""
 HISTORY = MAX_AGE_SECONDS
 SAMPLE = 5.0
+QUIET = 3.0
+"""Seconds without a line after which a watcher has heard everything, once nobody writes."""
 PACE = 1 / 15
 """Seconds from one request of a writer to its next: a history of five minutes is as large as the load is fast."""
-BIG = 20
+BIG = 4
 """How many large config maps there are for clients that list them and stop reading."""
 POD_BODY = {"spec": {"schedulerName": "none", "containers": [{"name": "c", "image": "busybox:1.36"}]}}
 
@@ -40,6 +42,8 @@ class Told:
     def __init__(self) -> None:
         self.requests = 0
         self.faults: list[str] = []
+        self.written = asyncio.Event()
+        """Set when nobody writes any more."""
 
 
 async def _ask(
@@ -66,8 +70,8 @@ def _context() -> ssl.SSLContext:
 
 async def _writer(server: Server, told: Told, ends: float, number: int) -> None:
     chance, due = random.Random(number), time.monotonic()
-    while due < ends:
-        due += PACE
+    while time.monotonic() < ends:
+        due = max(due + PACE, time.monotonic() - 1)
         await asyncio.sleep(max(due - time.monotonic(), 0))
         name = f"w{number}-{chance.randrange(40)}"
         work = _pods if chance.random() < 0.3 else _config_maps
@@ -120,7 +124,7 @@ def _watched(number: int) -> tuple[str, str]:
     return f"{NS}/{'pods' if number % 3 == 2 else 'configmaps'}", "labelSelector=n%3D1" if number % 2 else ""
 
 
-async def _watcher(server: Server, told: Told, ends: float, number: int) -> dict[str, str]:
+async def _watcher(server: Server, told: Told, number: int) -> dict[str, str]:
     """Follow one watch to the end; what it holds then, by name."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=_context(), limit=1 << 22)
     path, query = _watched(number)
@@ -129,10 +133,12 @@ async def _watcher(server: Server, told: Told, ends: float, number: int) -> dict
     await reader.readuntil(b"\r\n\r\n")
     held: dict[str, str] = {}
     buffer = b""
-    while time.monotonic() < ends + 1.5:
+    while True:
         try:
-            size = int((await asyncio.wait_for(reader.readline(), 0.5)).strip() or b"0", 16)
+            size = int((await asyncio.wait_for(reader.readline(), QUIET)).strip() or b"0", 16)
         except TimeoutError:
+            if told.written.is_set():
+                break
             continue
         if size == 0:
             told.faults.append(f"watcher {number} was ended")
@@ -206,9 +212,9 @@ async def _fill(server: Server) -> None:
 def _judge_memory(told: Told, memory: list[int], seconds: float) -> str:
     """What memory did once the history was full; of a shorter run only its last two thirds."""
     begins = HISTORY if seconds > HISTORY + 120 else seconds / 3
-    minute = min(60.0, seconds / 6)
-    count, first = max(int(minute / SAMPLE), 1), int(begins / SAMPLE)
-    early, late = median(memory[first : first + count]), median(memory[-count:])
+    full = memory[int(begins / SAMPLE) :]
+    part = max(len(full) // 3, 1)
+    early, late = median(full[:part]), median(full[-part:])
     if late > early * FLAT:
         told.faults.append(f"memory grows: {early:.0f} kB {begins:.0f} s after the start, {late:.0f} kB at the end")
     return f"memory {memory[0]} kB, after {begins:.0f} s {early:.0f} kB, at the end {late:.0f} kB"
@@ -217,7 +223,7 @@ def _judge_memory(told: Told, memory: list[int], seconds: float) -> str:
 async def _soak(server: Server, seconds: float) -> int:
     await _fill(server)
     told, ends = Told(), time.monotonic() + seconds
-    watchers = [asyncio.create_task(_watcher(server, told, ends, number)) for number in range(12)]
+    watchers = [asyncio.create_task(_watcher(server, told, number)) for number in range(12)]
     others = [asyncio.create_task(_writer(server, told, ends, number)) for number in range(6)]
     others.append(asyncio.create_task(_rude(server, ends)))
     memory: list[int] = []
@@ -225,6 +231,7 @@ async def _soak(server: Server, seconds: float) -> int:
         await asyncio.sleep(SAMPLE)
         memory.append(server.memory_kb())
     await asyncio.gather(*others)
+    told.written.set()
     held = await asyncio.gather(*watchers)
     _compare(server, told, held)
     judged = _judge_memory(told, memory, seconds)

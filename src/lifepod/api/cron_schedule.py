@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
+from lifepod.api.integers import IntegerError, parse_integer
+
 _MONTHS = {name: i for i, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _DAYS = {name: i for i, name in enumerate("sun mon tue wed thu fri sat".split())}
 _BOUNDS: tuple[tuple[int, int, dict[str, int]], ...] = (
@@ -91,11 +93,17 @@ def parse_schedule(text: str, zone: tzinfo = UTC) -> Schedule:
     return Schedule(tuple(_field(part, *bounds) for part, bounds in zip(fields, _BOUNDS, strict=True)), zone=zone)
 
 
+_MOST_SECONDS = 2**63 / 1e9
+"""Go's durations are nanoseconds in 64 bits."""
+
+
 def _duration(text: str) -> timedelta:
     parts = re.findall(r"([0-9]+(?:\.[0-9]*)?)(ns|us|ms|s|m|h)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ScheduleError(f'failed to parse duration @every {text}: time: invalid duration "{text}"')
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds >= _MOST_SECONDS:
+        raise ScheduleError(f'failed to parse duration @every {text}: time: invalid duration "{text}"')
     # Shorter than a second is a second; fractions of seconds are dropped.
     return timedelta(seconds=max(1, int(seconds)))
 
@@ -138,8 +146,10 @@ def _range(text: str, low: int, high: int, names: dict[str, int]) -> tuple[set[i
 def _number(text: str, names: dict[str, int]) -> int:
     if text.lower() in names:
         return names[text.lower()]
-    if not re.fullmatch(r"[-+]?[0-9]+", text, re.ASCII):
-        raise ScheduleError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax')
-    if int(text) < 0:
-        raise ScheduleError(f"negative number ({int(text)}) not allowed: {text}")
-    return int(text)
+    try:
+        number = parse_integer(text)
+    except IntegerError as problem:
+        raise ScheduleError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": {problem}') from None
+    if number < 0:
+        raise ScheduleError(f"negative number ({number}) not allowed: {text}")
+    return number

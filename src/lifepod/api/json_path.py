@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from lifepod.api.integers import IntegerError, parse_integer
 from lifepod.api.objects import JsonValue
 
 _STEP = re.compile(
@@ -52,7 +53,7 @@ def parsed(path: str) -> tuple[_Step, ...]:
 
 def _step(found: re.Match[str]) -> _Step:
     if found["index"] is not None:
-        return _Step("index", position=int(found["index"]))
+        return _Step("index", position=_position(found["index"]))
     if found["all"] is not None:
         return _Step("all")
     if found["path"] is not None:
@@ -63,6 +64,13 @@ def _step(found: re.Match[str]) -> _Step:
         return _Step("member", quoted)
     member = re.sub(r"\\(.)", r"\1", found["member"])
     return _Step("all") if member == "*" else _Step("member", member)
+
+
+def _position(text: str) -> int:
+    try:
+        return parse_integer(text)
+    except IntegerError as problem:
+        raise JsonPathError(f"the index {text} is no integer: {problem}") from None
 
 
 def find(path: str, value: JsonValue) -> list[JsonValue]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from lifepod.api import names
+from lifepod.api.integers import IntegerError, parse_integer
 from lifepod.api.objects import JsonObject
 
 Operator = Literal["=", "!=", "in", "notin", "exists", "!", ">", "<"]
@@ -55,11 +56,16 @@ def _term_matches(term: LabelTerm, value: str | None) -> bool:
         case ">" | "<":
             if value is None or not _is_integer(value):
                 return False
-            return int(value) > int(term.values[0]) if term.operator == ">" else int(value) < int(term.values[0])
+            have, bound = parse_integer(value), parse_integer(term.values[0])
+            return have > bound if term.operator == ">" else have < bound
 
 
 def _is_integer(text: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]+", text) is not None
+    try:
+        parse_integer(text)
+    except IntegerError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------------------------------------------------- label grammar

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from lifepod.api import names
 from lifepod.api.field_errors import FieldError, forbidden, invalid, not_supported, required
+from lifepod.api.integers import IntegerError, parse_integer
 from lifepod.api.meta import immutable_errors, metadata_errors, metadata_update_errors, selector_errors
 from lifepod.api.objects import JsonObject, JsonValue
 from lifepod.api.validation_job import template_label_errors
@@ -173,8 +174,10 @@ def over_all_errors(value: JsonValue, path: str) -> list[FieldError]:
 
 def _amount(value: JsonValue) -> int:
     if isinstance(value, str):
-        digits = value.removesuffix("%")
-        return int(digits) if digits.isdecimal() else 0
+        try:
+            return parse_integer(value.removesuffix("%"))
+        except IntegerError as problem:
+            return problem.nearest
     return value if isinstance(value, int) else 0
 
 

@@ -272,6 +272,9 @@ _FALSE = frozenset(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off"
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _FLOAT = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+][0-9]+)?|[-+]?[0-9]+\.([eE][-+]?[0-9]+)?")
 _INT = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_INFINITE = float("inf")
+_MOST_DIGITS = 250
+"""In no base does an integer of so few digits leave the range of floats."""
 _SPECIAL = frozenset(
     (".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", ".nan", ".NaN", ".NAN")
 )
@@ -293,10 +296,9 @@ def _scalar(event: yaml.ScalarEvent, place: Place) -> JsonValue:
     if text in _SPECIAL:
         raise YamlError(f"JSON has no {text}", *place)
     plain = text.replace("_", "")
-    if _INT.fullmatch(plain) and text[0] not in "_":
+    if len(plain) <= _MOST_DIGITS and _INT.fullmatch(plain) and text[0] not in "_":
         return _integer(plain)
-    if _FLOAT.fullmatch(plain) and text[0] not in "_":
-        number = float(plain)
+    if _FLOAT.fullmatch(plain) and text[0] not in "_" and abs(number := float(plain)) < _INFINITE:
         return int(number) if number.is_integer() and abs(number) < 2**53 else number
     return text
 

@@ -154,7 +154,7 @@ class App:
         return extra if extra is not None else _NOT_FOUND
 
     def _no_resource(self, request: Request, path: str) -> Response | None:
-        root = path.split("/", 2)[1]
+        root = path.split("/", 2)[1] if path.startswith("/") else "*"
         match root:
             case "api" | "apis":
                 response = self.discovery.answer(request, path)
@@ -164,7 +164,7 @@ class App:
                 response = version_response()
             case "openapi":
                 response = self._openapi.answer(request, path)
-            case "":
+            case "" if path == "/":
                 response = self._index()
             case _:
                 response = None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from lifepod.api.field_errors import FieldError, forbidden
+from lifepod.api.integers import UINT64, IntegerError, parse_integer
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
 from lifepod.api.selectors import LabelTerm, SelectorError, parse_field_selector, parse_label_selector
@@ -109,12 +110,13 @@ def parse_revision(text: str) -> int:
 
     Source: k8s.io/apiserver v0.34.4 pkg/storage/versioner.go: ParseResourceVersion
     """
-    if text.isdecimal() and text.isascii():
-        return int(text)
-    raise bad_request(
-        f'invalid resource version: resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
-        "invalid syntax"
-    )
+    try:
+        return parse_integer(text, UINT64)
+    except IntegerError as problem:
+        raise bad_request(
+            f'invalid resource version: resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
+            f"{problem}"
+        ) from None
 
 
 def check_list_options(options: ListOptions) -> None:

@@ -15,6 +15,7 @@ from lifepod.api.objects import JsonObject, dig, parse_time
 from lifepod.apiserver.container_choice import chosen_container, logged_run
 from lifepod.apiserver.exchange import Request, Response, Sink, Stream
 from lifepod.apiserver.http_errors import bad_request, refusal
+from lifepod.apiserver.request_options import whole_number
 from lifepod.apiserver.status_errors import invalid as invalid_named
 from lifepod.runtime.base import LogOptions, NodeStreams, StreamRefused
 
@@ -52,12 +53,7 @@ def log_options(request: Request, pod_name: str, now: datetime) -> LogOptions:
 
 def _number(request: Request, name: str) -> int | None:
     text = request.param(name)
-    if not text:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    return whole_number(text) if text else None
 
 
 def _since(seconds: int | None, time: str, now: datetime) -> float | None:
@@ -67,7 +63,7 @@ def _since(seconds: int | None, time: str, now: datetime) -> float | None:
         return None
     try:
         return parse_time(time).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise bad_request(
             f'parsing time "{time}" as "2006-01-02T15:04:05Z07:00": cannot parse "{time}" as "2006"'
         ) from None

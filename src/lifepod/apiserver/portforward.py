@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from lifepod.api.integers import port_number
 from lifepod.api.objects import JsonObject, dig
 from lifepod.apiserver.exchange import Request, Upgrade, WebSocketLike
 from lifepod.apiserver.http_errors import bad_request
@@ -60,9 +61,10 @@ def portforward_answer(pod: JsonObject, request: Request, streams: NodeStreams |
 def wanted_ports(request: Request) -> tuple[int, ...]:
     """The `ports` (or `port`) of the query, repeated or joined by commas. Raises ApiError 400."""
     texts = [text for name in ("ports", "port") for value in request.query.get(name, ()) for text in value.split(",")]
-    if any(not text.isdigit() or not 0 < int(text) < 65536 for text in texts):
+    numbers = tuple(number for text in texts if (number := port_number(text)) is not None)
+    if len(numbers) < len(texts):
         raise bad_request(f"unable to parse ports: {','.join(texts)!r}")
-    return tuple(int(text) for text in texts)
+    return numbers
 
 
 class PodPorts:
@@ -202,12 +204,12 @@ class SpdyTunnel:
     async def _open(self, opened: StreamOpened) -> None:
         """A new stream: the error stream of a request comes first, its data stream starts the connection."""
         kind, port, request = (opened.headers.get(name, "") for name in ("streamtype", "port", "requestid"))
-        valid = (
-            kind in ("error", "data") and port.isdigit() and 0 < int(port) < 65536 and len(self._pairs) < MAX_STREAMS
-        )
+        number = port_number(port)
         pair = self._pairs.get(request)
         if (
-            not valid
+            number is None
+            or kind not in ("error", "data")
+            or len(self._pairs) >= MAX_STREAMS
             or (kind == "data" and (pair is None or pair.data_stream))
             or (kind == "error" and pair is not None)
         ):
@@ -215,7 +217,7 @@ class SpdyTunnel:
             return
         await self._websocket.send(self._spdy.reply(opened.stream))
         if pair is None:
-            pair = self._pairs[request] = _Pair(int(port), opened.stream)
+            pair = self._pairs[request] = _Pair(number, opened.stream)
         else:
             pair.data_stream = opened.stream
             pair.task = asyncio.ensure_future(self._forward(request, pair))

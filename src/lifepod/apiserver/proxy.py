@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import httptools
 
+from lifepod.api.integers import port_number
 from lifepod.api.objects import JsonObject, dig
 from lifepod.apiserver.exchange import Headers, Request, Response, Sink, Stream
 from lifepod.apiserver.http_errors import bad_request, refusal, service_unavailable
@@ -41,8 +42,8 @@ class Target(NamedTuple):
 
 def pod_port(pod: JsonObject, port: str) -> int:
     """The port that a pod's proxy path means: the one named, else the first that a container declares. Raises ApiError 400."""
-    if port.isdigit() and 0 < int(port) < 65536:
-        return int(port)
+    if (number := port_number(port)) is not None:
+        return number
     declared = [each for container in dig(pod, "spec", "containers") or () for each in container.get("ports") or ()]
     for each in declared:
         if not port or each.get("name") == port:

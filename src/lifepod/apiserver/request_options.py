@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final, Literal, cast
 
 from lifepod.api.field_errors import FieldError, forbidden, invalid, required
+from lifepod.api.integers import IntegerError, parse_integer
 from lifepod.api.objects import JsonObject, JsonValue
 from lifepod.apiserver.auth import User
 from lifepod.apiserver.delete_options import delete_options_of
@@ -94,23 +95,24 @@ def list_options(request: Request, path: ResourcePath) -> ListOptions:
 
 
 def _limit(text: str) -> int:
-    if not text:
-        return 0
+    return max(whole_number(text), 0) if text else 0
+
+
+def whole_number(text: str) -> int:
+    """A number of a query. Raises ApiError 400.
+
+    Source: k8s.io/apimachinery v0.34.4 pkg/runtime/converter.go: Convert_Slice_string_To_int64
+    """
     try:
-        return max(int(text), 0)
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+        return parse_integer(text)
+    except IntegerError as problem:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": {problem}') from None
 
 
 def timeout_seconds(request: Request) -> float:
     """How long a watch may last; 0 when the client does not say."""
     text = request.param("timeoutSeconds")
-    if not text:
-        return 0.0
-    try:
-        return float(max(int(text), 0))
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    return float(max(whole_number(text), 0)) if text else 0.0
 
 
 def delete_options(request: Request, body: JsonObject | None) -> tuple[DeleteOptions, list[str]]:
@@ -124,10 +126,7 @@ def _query_options(request: Request) -> JsonObject:
     if not request.raw_query:
         return found
     if grace := request.param("gracePeriodSeconds") or request.param("grace_period_seconds"):
-        try:
-            found["gracePeriodSeconds"] = int(grace)
-        except ValueError:
-            raise bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax') from None
+        found["gracePeriodSeconds"] = whole_number(grace)
     if policy := request.param("propagationPolicy"):
         found["propagationPolicy"] = policy
     if "orphanDependents" in request.query:

@@ -32,6 +32,8 @@ class ResourcePath(NamedTuple):
 def resource_path(path: str) -> ResourcePath | None:
     """What `path` names below `/api/<version>` or `/apis/<group>/<version>`; None when it is no path of a resource."""
     parts = path.split("/")
+    if len(parts) < 2:
+        return None  # `*` and the like
     if parts[1] == "api":
         group, at = "", 2
     elif parts[1] == "apis" and len(parts) > 2:
