@@ -68,7 +68,7 @@ FIELDS: dict[str, dict[str, Support]] = {
         "volumeMounts": Support("partly", _SANDBOX_ONLY),
         "resources": Support(
             "partly",
-            "requests and limits count for scheduling and QoS; limits are enforced where this machine lets us, which `lifepod doctor` tells",
+            "requests and limits count for scheduling and QoS; how far limits hold on this machine says the Node's condition `lifepod.dev/LimitsEnforced`",
         ),
         "restartPolicy": Support("partly", "Always on init containers (sidecars); more is alpha in 1.34"),
         "restartPolicyRules": Support("warned", "alpha in 1.34"),

@@ -39,9 +39,11 @@ from lifepod.lifecycle.volumes import Content, Late
 from lifepod.net.node_network import NodeNetwork, cluster_dns_ip
 from lifepod.net.service_table import service_table
 from lifepod.node.agent import Agent
+from lifepod.node.node_status import NodeCondition
 from lifepod.node.resource_usage import ResourceUsage
 from lifepod.runtime.base import NodeStreams, UsageSample
 from lifepod.runtime.image_source import ImageSource
+from lifepod.runtime.process.loose_limits import CONDITION as LIMITS_ENFORCED
 from lifepod.runtime.process.runtime import ProcessRuntime
 from lifepod.runtime.process.usage import can_measure, machine_sample
 from lifepod.runtime.volume_folders import remove_tree
@@ -62,7 +64,7 @@ class LocalOptions(NamedTuple):
 
     `images`, in the sandbox: `auto` (real ones), `host` (this machine's files stand in for every image) or `if-reachable`
     (real ones where they are here or their registry answers, else stand-ins). `way_out`: pods of the sandbox reach what is outside
-    of the cluster, where this machine has a program for it.
+    of the cluster, where this machine has a program for it. `max_processes`: of each container in the sandbox; None: any number.
     """
 
     runtime: str = "sandbox"
@@ -73,6 +75,7 @@ class LocalOptions(NamedTuple):
     images: str = "host"
     insecure_registries: tuple[str, ...] = ()
     way_out: bool = False
+    max_processes: int | None = None
 
 
 class LocalCluster:
@@ -180,8 +183,10 @@ class LocalCluster:
         self.adopted = len(runtime.reports())
         self._give_back(runtime.reports())
         self._shared.streams = runtime
+        enforced, reason, message = runtime.enforcement()
+        limits = NodeCondition(LIMITS_ENFORCED, "True" if enforced else "False", reason, message)
         for number in range(1, self.options.nodes + 1):
-            settings = node_settings(f"node{number}", address, runtime.scheme)
+            settings = node_settings(f"node{number}", address, runtime.scheme)._replace(conditions=(limits,))
             agent = Agent(
                 settings,
                 self.cluster,
@@ -238,6 +243,7 @@ class LocalCluster:
             persistent=persistent,
             on_warning=self._warn,
             images=self._images(),
+            max_processes=self.options.max_processes,
             scratch=(str(self._work),),
             way_out=way_out,
             on_no_way_out=lambda problem: self._notice(f"network: {_NO_WAY_OUT}: {problem}"),

@@ -35,6 +35,7 @@ class UpOptions(NamedTuple):
     detach: bool = False
     images: str = "if-reachable"
     insecure_registries: tuple[str, ...] = ()
+    max_processes: int | None = None
 
 
 def up(options: UpOptions) -> int:
@@ -105,6 +106,7 @@ async def _serve(options: UpOptions, place: Place, say: Callable[[str], None]) -
             options.images,
             options.insecure_registries,
             way_out=True,
+            max_processes=options.max_processes,
         )
     )
     cluster.on_notice = lambda text: print(text, file=sys.stderr, flush=True)

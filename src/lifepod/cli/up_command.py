@@ -42,6 +42,13 @@ import click
     metavar="HOST[:PORT]",
     help="Accept any certificate of this registry, or plain HTTP.",
 )
+@click.option(
+    "--max-processes",
+    type=click.IntRange(1),
+    default=None,
+    show_default="any number",
+    help="How many processes each container may have, where control groups can be made.",
+)
 @click.option("--detach", is_flag=True, help="Go to the background once it is ready; `lifepod down` ends it.")
 def command(
     name: str,
@@ -53,6 +60,7 @@ def command(
     nodes: int,
     images: str,
     insecure_registries: tuple[str, ...],
+    max_processes: int | None,
     detach: bool,
 ) -> None:
     """Start a cluster that kubectl and every Kubernetes client speak to. Ctrl-C ends it."""
@@ -70,6 +78,7 @@ def command(
         detach=detach,
         images=images,
         insecure_registries=insecure_registries,
+        max_processes=max_processes,
     )
     try:
         sys.exit(up(options))

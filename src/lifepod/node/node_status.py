@@ -17,6 +17,15 @@ REPORT_EVERY = timedelta(minutes=5)
 """A status that has not changed is written this often. Source: pkg/kubelet/apis/config/v1beta1: NodeStatusReportFrequency."""
 
 
+class NodeCondition(NamedTuple):
+    """A condition that holds as long as the agent runs, with a status of `True` or `False`."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
 class NodeSettings(NamedTuple):
     """What a node is. Capacities as quantities; `labels` are put beside those every node has."""
 
@@ -36,6 +45,7 @@ class NodeSettings(NamedTuple):
     os_image: str = "lifepod"
     kernel_version: str = ""
     machine_id: str = ""
+    conditions: tuple[NodeCondition, ...] = ()
 
     @property
     def allocatable(self) -> Mapping[str, str]:
@@ -90,7 +100,7 @@ def node_status(settings: NodeSettings, pressures: Pressures, old: JsonObject, n
         **old,
         "capacity": dict(settings.allocatable),
         "allocatable": dict(settings.allocatable),
-        "conditions": _conditions(pressures, old, now),
+        "conditions": _conditions(settings.conditions, pressures, old, now),
         "addresses": [*addresses, {"type": "Hostname", "address": settings.name}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": {
@@ -108,7 +118,9 @@ def node_status(settings: NodeSettings, pressures: Pressures, old: JsonObject, n
     }
 
 
-def _conditions(pressures: Pressures, old: JsonObject, now: datetime) -> list[JsonObject]:
+def _conditions(
+    lasting: tuple[NodeCondition, ...], pressures: Pressures, old: JsonObject, now: datetime
+) -> list[JsonObject]:
     wanted = (
         (
             "MemoryPressure",
@@ -120,7 +132,7 @@ def _conditions(pressures: Pressures, old: JsonObject, now: datetime) -> list[Js
         ("DiskPressure", pressures.disk, "Disk", "kubelet has disk pressure", "no disk pressure"),
         ("PIDPressure", pressures.pid, "PID", "kubelet has insufficient PID available", "sufficient PID"),
     )
-    out = []
+    out = [_condition(*condition, old, now) for condition in lasting]
     for kind, is_true, word, bad, good in wanted:
         if is_true:
             reason = f"KubeletHas{'DiskPressure' if word == 'Disk' else 'Insufficient' + word}"

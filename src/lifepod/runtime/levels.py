@@ -22,7 +22,8 @@ _SECONDS = 10
 _NAMESPACE_ADVICE = (
     "allow user namespaces: `sysctl -w user.max_user_namespaces=15000`, on Ubuntu also "
     "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`; in a Docker container start it with "
-    "`--security-opt seccomp=unconfined --security-opt apparmor=unconfined`; or choose `--runtime host`"
+    "`--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`; "
+    "or choose `--runtime host`"
 )
 
 
@@ -62,7 +63,7 @@ def offers() -> tuple[LevelFinding, ...]:
         users = LevelFinding("users", False, text, advice)
     limits = LevelFinding("limits", True)
     if find_cgroups() is None:
-        text = "no control group can be made here; limits are not enforced, and the pod is told"
+        text = "no control group can be made here; only much too much memory is refused, and the node says so"
         limits = LevelFinding(
             "limits", False, text, "start lifepod by `systemd-run --user --scope -p Delegate=yes lifepod …`"
         )

@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lifepod.runtime.executables import DEFAULT_PATH, NotExecutable, find_executable
+from lifepod.runtime.process.loose_limits import data_limit
 from lifepod.runtime.process.order_failure import OrderFailed, exec_error_text, start_error_text
 from lifepod.runtime.process.runtime import ProcessRuntime
 
@@ -69,7 +70,7 @@ class HostRuntime(ProcessRuntime):
                 )
         self._check_security(pod, config)
         if config.resources.memory_limit_bytes is not None or config.resources.cpu_limit_millicores is not None:
-            self.warn(pod.uid, f'level host sets no resource limits: those of container "{config.name}" are ignored')
+            self.warn(pod.uid, f'container "{config.name}": {self.enforcement().message}')
 
     def _check_security(self, pod: PodRecord, config: ContainerConfig) -> None:
         wanted = config.security.run_as_user
@@ -98,7 +99,15 @@ class HostRuntime(ProcessRuntime):
             path = find_executable(argv[0], env["PATH"], cwd)
         except NotExecutable as exc:
             raise OrderFailed("RunContainerError", start_error_text(str(exc))) from exc
-        return {"path": path, "argv": argv, "env": env, "cwd": cwd, **self._user(work, config)}
+        limit = data_limit(config.resources.memory_limit_bytes)
+        return {
+            "path": path,
+            "argv": argv,
+            "env": env,
+            "cwd": cwd,
+            "data_limit": limit,
+            **self._user(work, config),
+        }
 
     def _user(self, work: str, config: ContainerConfig) -> Message:
         security = config.security

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import signal
 import termios
 
@@ -31,6 +32,7 @@ class Launch:
         self.user: list[int] | None = config.get("user")
         self.groups: list[int] = config.get("groups", [])
         self.group: Message | None = config.get("cgroup")
+        self.data_limit: int = config.get("data_limit", 0)
         self.seccomp = [bytes.fromhex(config[name]) for name in ("seccomp", "alone") if config.get(name)]
         self.stdio = stdio
         self.passed = passed
@@ -87,6 +89,8 @@ def _become(
             linux.set_no_new_privileges()
         for program in launch.seccomp:
             linux.refuse_calls(program)
+        if launch.data_limit:
+            _limit_data(launch.data_limit)
         step = "chdir"
         os.chdir(launch.cwd)
         step = "exec"
@@ -98,3 +102,10 @@ def _become(
         os.write(error_write, f"1 {step}: {exc!r}".encode())
     finally:
         os._exit(127)
+
+
+def _limit_data(count: int) -> None:
+    """What this process, and each that it starts, may have of private memory that can be written."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    count = count if most == resource.RLIM_INFINITY else min(count, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (count, count))

@@ -54,6 +54,7 @@ from lifepod.runtime.process.container_link import ContainerLink
 from lifepod.runtime.process.container_streams import ContainerReach, ContainerStreams
 from lifepod.runtime.process.disk_usage import file_bytes, folder_bytes
 from lifepod.runtime.process.log_files import next_attempt, remove_container_files
+from lifepod.runtime.process.loose_limits import Enforcement, without_groups
 from lifepod.runtime.process.node_client import NodeClient, NodeProcessFailed
 from lifepod.runtime.process.order_failure import OrderFailed, reason_of, start_error_text
 from lifepod.runtime.process.probing import run_hook, run_probe
@@ -179,6 +180,10 @@ class ProcessRuntime(ContainerStreams):
 
     level = ""
     """`host` or `sandbox`."""
+
+    def enforcement(self) -> Enforcement:
+        """How far limits are the kernel's here."""
+        return without_groups()
 
     async def close(self, *, keep: bool = False) -> None:
         """End everything: containers are killed, folders removed. `keep` (persistent): let go and leave them running."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PERIOD = 100_000
 _MIN_QUOTA = 1000
+_CONTROLLERS = ("memory", "cpu", "pids")
 
 
 class Group(NamedTuple):
@@ -34,13 +35,13 @@ class Cgroups:
         self.version = version
         self.parents = parents
 
-    def group(self, container_id: str, resources: Resources) -> Group:
+    def group(self, container_id: str, resources: Resources, max_processes: int | None = None) -> Group:
         """What a container with these limits needs; nothing when it has none."""
         memory, cpu = resources.memory_limit_bytes, resources.cpu_limit_millicores
         writes: list[tuple[str, str]] = []
         folders: dict[str, str] = {}
         oom_file = ""
-        for controller, limit in (("memory", memory), ("cpu", cpu)):
+        for controller, limit in (("memory", memory), ("cpu", cpu), ("pids", max_processes)):
             if limit is None or controller not in self.parents:
                 continue
             folder = folders[controller] = os.path.join(self.parents[controller], f"lifepod-{container_id[:32]}")
@@ -57,6 +58,8 @@ class Cgroups:
                 return (("memory.max", str(limit)), ("memory.swap.max", "0"), ("memory.oom.group", "1"))
             case "memory", _:
                 return (("memory.limit_in_bytes", str(limit)), ("memory.memsw.limit_in_bytes", str(limit)))
+            case "pids", _:
+                return (("pids.max", str(limit)),)
             case _, 2:
                 return (("cpu.max", f"{quota} {_PERIOD}"),)
             case _:
@@ -70,7 +73,7 @@ def find_cgroups(process: str = "/proc/self", movable: tuple[int, ...] = ()) -> 
     """
     own, mounts = _own_groups(f"{process}/cgroup"), _mounts(f"{process}/mountinfo")
     parents: dict[str, str] = {}
-    for controller in ("memory", "cpu"):
+    for controller in _CONTROLLERS:
         mounted = next((place for kind, options, place in mounts if kind == "cgroup" and controller in options), None)
         if mounted is not None and controller in own:
             folder = os.path.join(mounted, own[controller].strip("/")).rstrip("/")
@@ -91,8 +94,8 @@ def _enabled(folder: str, movable: tuple[int, ...]) -> set[str]:
 
     The kernel wants no process beside groups with controllers: when nobody else is there, lifepod moves into a group of its own.
     """
-    wanted = {"memory", "cpu"}
-    if not _can_make(folder) or not wanted & set(_read(f"{folder}/cgroup.controllers").split()):
+    wanted = [name for name in _CONTROLLERS if name in _read(f"{folder}/cgroup.controllers").split()]
+    if not wanted or not _can_make(folder):
         return set()
     present = _read(f"{folder}/cgroup.procs").split()
     if present and set(present) <= {str(pid) for pid in movable}:
@@ -101,8 +104,8 @@ def _enabled(folder: str, movable: tuple[int, ...]) -> set[str]:
             for pid in present:
                 _write(f"{folder}/lifepod-main/cgroup.procs", pid)
     with contextlib.suppress(OSError):
-        _write(f"{folder}/cgroup.subtree_control", "+memory +cpu")
-    return wanted & set(_read(f"{folder}/cgroup.subtree_control").replace("+", "").split())
+        _write(f"{folder}/cgroup.subtree_control", " ".join(f"+{name}" for name in wanted))
+    return set(wanted) & set(_read(f"{folder}/cgroup.subtree_control").replace("+", "").split())
 
 
 def _can_make(folder: str) -> bool:

@@ -13,6 +13,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from lifepod.runtime.executables import DEFAULT_PATH, NotExecutable, find_executable
+from lifepod.runtime.process.loose_limits import Enforcement, data_limit, with_groups, without_groups
 from lifepod.runtime.process.node_client import NodeProcessFailed
 from lifepod.runtime.process.order_failure import OrderFailed, exec_error_text, start_error_text
 from lifepod.runtime.process.runtime import ProcessRuntime
@@ -20,7 +21,7 @@ from lifepod.runtime.sandbox.bubblewrap import find_bubblewrap
 from lifepod.runtime.sandbox.capabilities import NUMBERS, kept_capabilities
 from lifepod.runtime.sandbox.cgroups import find_cgroups
 from lifepod.runtime.sandbox.image_root import ImageRoot
-from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, resolve
+from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, copy_what_must_be, resolve
 from lifepod.runtime.sandbox.seccomp import default_profile, owners_stay
 from lifepod.runtime.sandbox.way_out import WayOut
 from lifepod.runtime.volume_folders import SubPathFailed, resolve_sub_path
@@ -60,6 +61,7 @@ class SandboxRuntime(ProcessRuntime):
         on_warning: Callable[[str, str], None] | None = None,
         scratch: tuple[str, ...] = (),
         images: ImageSource | None = None,
+        max_processes: int | None = None,
         way_out: str = "",
         on_no_way_out: Callable[[str], None] = lambda problem: None,
     ) -> None:
@@ -67,6 +69,7 @@ class SandboxRuntime(ProcessRuntime):
         self._service_cidr = service_cidr
         self._bubblewrap = find_bubblewrap()
         self._overlays: bool | None = None
+        self._max_processes = max_processes
         self._cgroups = find_cgroups()  # before any process is started, see there
         super().__init__(
             node_name,
@@ -159,6 +162,8 @@ class SandboxRuntime(ProcessRuntime):
     # -------------------------------------------------------------------------------------------- containers
 
     async def make_sub_paths(self, pod: PodRecord, config: ContainerConfig) -> None:
+        if self.images.stands_in(config.image) and (copy := copy_what_must_be(self._folder("skeletons"))) is not None:
+            await asyncio.to_thread(copy)
         for mount in config.mounts:
             root = pod.volumes.get(mount.volume, "")
             if mount.sub_path and root in pod.tmpfs:
@@ -183,8 +188,13 @@ class SandboxRuntime(ProcessRuntime):
 
     def _warn_of_limits(self, pod: PodRecord, config: ContainerConfig) -> None:
         name = config.name
-        if self._has_limits(config) and self._cgroups is None:
-            self.warn(pod.uid, f'no resource limits can be set here: those of container "{name}" are not enforced')
+        if self._has_limits(config) and not (enforcement := self.enforcement()).is_whole:
+            self.warn(pod.uid, f'container "{name}": {enforcement.message}')
+        if self._max_processes is not None and (self._cgroups is None or "pids" not in self._cgroups.parents):
+            self.warn(
+                pod.uid,
+                f'container "{name}": the number of processes is not limited: no control group for it can be made',
+            )
         if config.security.privileged:
             self.warn(pod.uid, f'container "{name}" is privileged in its own namespaces only, not on this machine')
         if config.security.supplemental_groups:
@@ -194,15 +204,20 @@ class SandboxRuntime(ProcessRuntime):
     def _has_limits(config: ContainerConfig) -> bool:
         return config.resources.memory_limit_bytes is not None or config.resources.cpu_limit_millicores is not None
 
-    def _group(self, container: ContainerRecord) -> Message | None:
-        """The control groups of a container with limits."""
-        if not self._has_limits(container.config):
-            return None
+    def enforcement(self) -> Enforcement:
         cgroups = self._cgroups
-        return None if cgroups is None else cgroups.group(container.id, container.config.resources)._asdict()
+        return without_groups() if cgroups is None else with_groups(cgroups.version, frozenset(cgroups.parents))
+
+    def _limits(self, container: ContainerRecord) -> Message:
+        """The control groups of a container that has limits; what stands in for them where none can be made."""
+        resources, cgroups = container.config.resources, self._cgroups
+        if cgroups is None:
+            return {"data_limit": data_limit(resources.memory_limit_bytes)}
+        group = cgroups.group(container.id, resources, self._max_processes)
+        return {"cgroup": group._asdict() if group.folders else None}
 
     def group_folders(self, container: ContainerRecord) -> tuple[str, ...]:
-        group = self._group(container)
+        group = self._limits(container).get("cgroup")
         return tuple(group["folders"]) if group is not None else ()
 
     def first_processes(self, container: ContainerRecord) -> tuple[int, ...]:
@@ -236,7 +251,7 @@ class SandboxRuntime(ProcessRuntime):
             "data": root.data,
             "seccomp": _seccomp(config),
             "alone": _seccomp_of_one_user(config),
-            "cgroup": self._group(container),
+            **self._limits(container),
             "map_users": bool(container.image_root) and not config.security.run_as_user,
         }
 
@@ -335,7 +350,7 @@ class SandboxRuntime(ProcessRuntime):
             "capabilities": kept,
             "seccomp": _seccomp(container.config),
             "alone": _seccomp_of_one_user(container.config),
-            "cgroup": self._group(container),
+            **self._limits(container),
         }
 
     def _in_running(self, pid: int, path: str) -> str:
