@@ -167,6 +167,10 @@ FIELDS: dict[str, dict[str, Support]] = {
     },
 }
 
+_WARNED = {
+    type_name: frozenset(name for name, support in fields.items() if support.level == "warned")
+    for type_name, fields in FIELDS.items()
+}
 _CONTAINER_PARTS = ("initContainers", "containers", "ephemeralContainers")
 _CONTAINER_MEMBERS: tuple[tuple[str, str], ...] = (
     ("securityContext", "io.k8s.api.core.v1.SecurityContext"),
@@ -222,12 +226,13 @@ def _each(value: JsonValue) -> Iterator[JsonObject]:
 def _look(value: JsonValue, type_name: str, path: str, found: dict[str, str]) -> None:
     if not isinstance(value, dict):
         return
-    fields = FIELDS[type_name]
+    warned = _WARNED[type_name]
+    if warned.isdisjoint(value):
+        return
     for name, member in value.items():
-        support = fields.get(name)
-        if support is None or support.level != "warned" or member in (None, "", [], {}):
+        if name not in warned or member in (None, "", [], {}):
             continue
         if not any(
             member is known or (member == known and type(member) is type(known)) for known in _HARMLESS.get(name, ())
         ):
-            found[f"{path}.{name}"] = support.note
+            found[f"{path}.{name}"] = FIELDS[type_name][name].note

@@ -96,7 +96,11 @@ def ready(spec: PodSpec, containers: Verdict, present: list[JsonObject]) -> Verd
 def condition(kind: str, verdict: Verdict, generation: int, before: list[JsonObject], now: datetime) -> JsonObject:
     """One condition; lastTransitionTime moves only when the status does."""
     status = "True" if verdict[0] else "False"
-    since = next((c.get("lastTransitionTime") for c in before if c["type"] == kind and c["status"] == status), None)
+    since = None
+    for each in before:
+        if each["type"] == kind and each["status"] == status:
+            since = each.get("lastTransitionTime")
+            break
     made: JsonObject = {
         "type": kind,
         "observedGeneration": generation,

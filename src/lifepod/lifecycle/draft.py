@@ -13,6 +13,14 @@ from lifepod.lifecycle.vocabulary import Action, Because, Event, Pod, Seen, Step
 class Draft:
     """A `PodMemory` with assignable fields, beside what was seen and what is to be done."""
 
+    __slots__ = (
+        "actions", "again", "attempts", "backoffs", "because", "before", "deadline_passed", "delete_asked", "events", "finished",
+        "grace_seconds", "held_back", "image_backoffs", "kill_request", "killing_pod", "kills", "known_pod", "mount_delay_seconds",
+        "mount_retry_at", "mounted", "node", "now", "number", "pod_gone", "probes", "probing", "profile", "reasons", "reasons_shown",
+        "refresh_at", "refusal", "removed", "report", "resend_at", "retry_at", "seen", "sent", "status", "status_out", "stop_seen_at",
+        "sync", "sync_at", "sync_wanted", "under_way", "unmounted", "worker",
+    )  # fmt: skip
+
     def __init__(self, memory: PodMemory, seen: Seen, now: datetime) -> None:
         self.seen, self.now, self.node = seen, now, seen.node
         self.profile = profile_of(seen.node.version)

@@ -65,7 +65,11 @@ def correlate(
 ) -> tuple[ObjectEvents, Verdict]:
     """What becomes of `event`; `name` is used when a new object is made."""
     group = (event.type, event.reason)
-    similar = next((s for s in state.similar if s.key == group), None)
+    similar: Similar | None = None
+    for known in state.similar:
+        if known.key == group:
+            similar = known
+            break
     messages = similar.messages if similar is not None and now - similar.last_at <= SIMILAR_WINDOW else ()
     if event.message not in messages:
         messages = (*messages, event.message)
@@ -74,7 +78,11 @@ def correlate(
         messages = messages[-SIMILAR_LIMIT:]
     message = COMBINED + event.message if is_combined else event.message
     key = ("combined", *group) if is_combined else (field_path, *group, event.message)
-    older = next((p for p in state.posted if p.key == key), None)
+    older: Posted | None = None
+    for posted in state.posted:
+        if posted.key == key:
+            older = posted
+            break
     entry = Posted(key, name, 1, now) if older is None else Posted(key, older.name, older.times + 1, older.first_at)
     tokens, allowed = _token(state.tokens, event.type, now)
     state = ObjectEvents(
@@ -93,8 +101,12 @@ def _last(entries: tuple[Entry, ...], old: Entry | None, new: Entry) -> tuple[En
 
 def _token(tokens: Tokens, kind: str, now: datetime) -> tuple[Tokens, bool]:
     """The spam filter: 25 at once, one more every 300 s; patches count too."""
-    found = next((t for t in tokens if t[0] == kind), (kind, float(BURST), now))
-    left = min(float(BURST), found[1] + (now - found[2]).total_seconds() / REFILL_SECONDS)
+    left, others = float(BURST), []
+    for each in tokens:
+        if each[0] == kind:
+            left = min(left, each[1] + (now - each[2]).total_seconds() / REFILL_SECONDS)
+        else:
+            others.append(each)
     allowed = left >= 1
     after = (kind, left - 1 if allowed else left, now)
-    return (*[t for t in tokens if t[0] != kind], after), allowed
+    return (*others, after), allowed

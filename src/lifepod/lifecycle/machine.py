@@ -186,7 +186,7 @@ def _take_report(d: Draft) -> None:
 def _take_ended(d: Draft) -> None:
     """Every end is taken once; one that nobody waits for is ignored."""
     for ended in d.seen.ended:
-        found = next((u for u in d.under_way if u.number == ended.number), None)
+        found = _under_way(d, ended.number)
         if found is None:
             continue
         d.under_way.remove(found)
@@ -200,6 +200,13 @@ def _take_ended(d: Draft) -> None:
             _take_failed_end(d, found)
         elif found.kind == "unmount":
             d.unmounted = True
+
+
+def _under_way(d: Draft, number: int) -> UnderWay | None:
+    for each in d.under_way:
+        if each.number == number:
+            return each
+    return None
 
 
 def _take_failed_end(d: Draft, found: UnderWay) -> None:

@@ -83,12 +83,12 @@ def _run(d: Draft, task: Task) -> bool:
 
 def _set_task(d: Draft, task: Task) -> None:
     assert d.sync is not None
-    d.sync = d.sync._replace(tasks=(task, *d.sync.tasks[1:]))
+    d.sync = Sync((task, *d.sync.tasks[1:]), *d.sync[1:])
 
 
 def _next_task(d: Draft) -> None:
     assert d.sync is not None
-    d.sync = d.sync._replace(tasks=d.sync.tasks[1:])
+    d.sync = Sync(d.sync.tasks[1:], *d.sync[1:])
 
 
 # ------------------------------------------------------------------------------------------------ volumes and the plan

@@ -188,9 +188,11 @@ class Agent:
             if entry is not None and entry.wake_at == timers[0][0]:
                 break
             heapq.heappop(timers)
-        moments = [timers[0][0]] if timers else []
-        moments += [at for at in (self._lease_at, self._status_at, self._measure_at) if at is not None]
-        return min(moments) - self.skew if moments else None
+        first = timers[0][0] if timers else None
+        for at in (self._lease_at, self._status_at, self._measure_at):
+            if at is not None and (first is None or at < first):
+                first = at
+        return first - self.skew if first is not None else None
 
     def snapshot(self) -> AgentState:
         return AgentState(

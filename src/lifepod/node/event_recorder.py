@@ -119,6 +119,7 @@ def field_path_of(pod: JsonObject, container: str | None) -> str:
     if container is None:
         return ""
     for member in ("containers", "initContainers", "ephemeralContainers"):
-        if any(c["name"] == container for c in pod["spec"].get(member) or ()):
-            return f"spec.{member}{{{container}}}"
+        for each in pod["spec"].get(member) or ():
+            if each["name"] == container:
+                return f"spec.{member}{{{container}}}"
     return ""

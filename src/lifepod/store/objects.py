@@ -347,10 +347,13 @@ def _same_object(new: JsonObject, old: JsonObject) -> bool:
     """Whether two objects are equal but for their resourceVersion. Python's 1 == True == 1.0 is not JSON's."""
     if new.keys() != old.keys():
         return False
+    for name, value in new.items():
+        if name != "metadata" and value is not old[name] and value != old[name]:
+            return False
     metadata, old_metadata = new["metadata"], old["metadata"]
     if metadata.get("resourceVersion") != old_metadata["resourceVersion"]:
         metadata = {**metadata, "resourceVersion": old_metadata["resourceVersion"]}
-    if metadata != old_metadata or any(new[name] != old[name] for name in new if name != "metadata"):
+    if metadata != old_metadata:
         return False
     alike = {**new, "metadata": metadata}
     return orjson.dumps(alike, option=orjson.OPT_SORT_KEYS) == orjson.dumps(old, option=orjson.OPT_SORT_KEYS)

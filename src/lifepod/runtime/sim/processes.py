@@ -129,11 +129,13 @@ def _wake(container: SimContainer) -> datetime | None:
 
 def next_wake(pod: SimPod) -> datetime | None:
     """When something of the pod is due next."""
-    moments = [_wake(c) for c in pod.containers if c.state == "running"]
+    moments = [at for c in pod.containers if c.state == "running" and (at := _wake(c)) is not None]
     for exec_ in pod.execs:
-        moments += [exec_.deadline, exec_.process.wake_at if exec_.process is not None else None]
-    moments += [at for at, _, _ in (*pod.delayed, *pod.starts)]
-    return min((m for m in moments if m is not None), default=None)
+        wake = exec_.process.wake_at if exec_.process is not None else None
+        moments += [at for at in (exec_.deadline, wake) if at is not None]
+    if pod.delayed or pod.starts:
+        moments += [at for at, _, _ in (*pod.delayed, *pod.starts)]
+    return min(moments) if moments else None
 
 
 def _world(pod: SimPod, container: SimContainer, facts: PodFacts, now: datetime) -> ContainerWorld:

@@ -274,7 +274,11 @@ class SimRuntime:
         """Let the pod's processes run as far as they can, keep it, tell what changed, set its timer."""
         uid = pod.uid
         pod = self._settle(pod, now)
-        report = report_of(pod)
+        known = self._pods.get(uid)
+        if known is not None and known.containers is pod.containers and known.sandboxes is pod.sandboxes:
+            report = self._reported[uid]
+        else:
+            report = report_of(pod)
         if not (pod.sandboxes or pod.containers or pod.tree or pod.delayed):
             self._pods.pop(uid, None)
             self._wakes.pop(uid, None)
@@ -286,7 +290,7 @@ class SimRuntime:
             self._set_timer(uid, processes.next_wake(pod))
         for tell in self._followers.get(uid, ()):
             tell()
-        if told != report and (told is not None or report != RuntimeReport()):
+        if told is not report and told != report and (told is not None or report != RuntimeReport()):
             self._listener.on_report(uid, report)
 
     def _set_timer(self, uid: str, wake: datetime | None) -> None:
