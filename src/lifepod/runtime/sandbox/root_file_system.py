@@ -8,12 +8,17 @@ places; what Kubernetes writes into each container goes past the disk (`data`).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from lifepod.runtime.sandbox.host_folders import HostFolders, mount_points
 from lifepod.runtime.sandbox.process_namespace import proc_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OVERLAID = ("/etc", "/opt", "/usr", "/var")
 _OVERLAID_WHEN_FOLDERS = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
@@ -77,10 +82,9 @@ class RootFileSystem:
     def options(self, cwd: str) -> list[str]:
         """bubblewrap's options, in order; the working folder is made when it is missing."""
         words = ["--tmpfs", "/"]
-        overlay = "--ro-overlay" if self.read_only else "--tmp-overlay"
-        for top in OVERLAID:
-            if os.path.isdir(top) and not os.path.islink(top):
-                words += ["--overlay-src", top, "--overlay-src", self.skeleton + top, overlay, top]
+        shown = host_folders(self._skeletons)
+        for top in _shown_tops():
+            words += shown.options(top, self.skeleton, read_only=self.read_only)
         for name in _OVERLAID_WHEN_FOLDERS:
             if os.path.islink(name):
                 words += ["--symlink", os.readlink(name), name]
@@ -123,6 +127,22 @@ class RootFileSystem:
         if os.path.isfile(in_skeleton):
             return in_skeleton
         return at if at.startswith(_VISIBLE) else self.skeleton + at
+
+
+def host_folders(skeletons: str) -> HostFolders:
+    """This machine's folders as they can be shown now."""
+    return HostFolders(os.path.join(skeletons, "copies"), mount_points())
+
+
+def copy_what_must_be(skeletons: str) -> Callable[[], None] | None:
+    """What has to be done, and may take a second, before containers can show this machine's folders; None for nothing."""
+    shown = host_folders(skeletons)
+    missing = shown.missing(_shown_tops())
+    return functools.partial(shown.copy, missing) if missing else None
+
+
+def _shown_tops() -> tuple[str, ...]:
+    return tuple(top for top in OVERLAID if os.path.isdir(top) and not os.path.islink(top))
 
 
 _IN_OVERLAYS = tuple(f"{top}/" for top in OVERLAID)
