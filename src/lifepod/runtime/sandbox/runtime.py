@@ -21,7 +21,7 @@ from lifepod.runtime.sandbox.bubblewrap import find_bubblewrap
 from lifepod.runtime.sandbox.capabilities import NUMBERS, kept_capabilities
 from lifepod.runtime.sandbox.cgroups import find_cgroups
 from lifepod.runtime.sandbox.image_root import ImageRoot
-from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, resolve
+from lifepod.runtime.sandbox.root_file_system import BindMount, RootFileSystem, copy_what_must_be, resolve
 from lifepod.runtime.sandbox.seccomp import default_profile, owners_stay
 from lifepod.runtime.sandbox.way_out import WayOut
 from lifepod.runtime.volume_folders import SubPathFailed, resolve_sub_path
@@ -162,6 +162,8 @@ class SandboxRuntime(ProcessRuntime):
     # -------------------------------------------------------------------------------------------- containers
 
     async def make_sub_paths(self, pod: PodRecord, config: ContainerConfig) -> None:
+        if self.images.stands_in(config.image) and (copy := copy_what_must_be(self._folder("skeletons"))) is not None:
+            await asyncio.to_thread(copy)
         for mount in config.mounts:
             root = pod.volumes.get(mount.volume, "")
             if mount.sub_path and root in pod.tmpfs:
