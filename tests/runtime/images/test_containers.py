@@ -212,7 +212,7 @@ def test_a_read_only_root_is_read_only_and_volumes_in_it_are_not(play: Play) -> 
         mounts = (Mount("v", "/new", False),)
         output = await stage.run("sh", "-c", ask, security=security, mounts=mounts, working_dir="/own")
         assert output.count("Read-only file system") == 3
-        assert output.endswith("\nf")
+        assert "f" in output.splitlines()
 
     play(story, volumes=(VolumeConfig("v", "empty"),))
 
