@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Generator
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +12,7 @@ from lifepod.api.objects import JsonObject
 from lifepod.api.writes import Write
 from lifepod.assembly.simulated import SimSettings, SimulatedCluster
 from lifepod.runtime.sim import Container
+from lifepod.simulation import loop
 from lifepod.simulation.loop import START, SeededIds, VirtualClock, VirtualLoop
 
 
@@ -129,3 +132,45 @@ def test_uids_look_like_version_four() -> None:
         uid = ids.uid()
         assert uid[14] == "4"
         assert uid[19] in "89ab"
+
+
+class Knotted:
+    """Each turn leaves objects that hold each other."""
+
+    def __init__(self) -> None:
+        self.left: list[weakref.ref[Any]] = []
+
+    def turn(self, now: datetime) -> datetime | None:
+        knots = [Knot() for _ in range(2_000)]
+        for knot in knots:
+            knot.other = knot
+        self.left.append(weakref.ref(knots[0]))
+        return None
+
+
+class Knot:
+    other: Knot | None = None
+
+
+def test_what_a_turn_made_is_not_looked_through_at_once_but_neither_kept_for_good(monkeypatch: Any) -> None:
+    monkeypatch.setattr(loop, "_MOST_UNSEEN_OBJECTS", 20_000)
+    gc.collect()
+    loop._Unseen.objects, loop._Unseen.left = 0, 0
+    knotted = Knotted()
+    virtual = VirtualLoop(knotted, VirtualClock())
+    virtual.settle()
+    assert knotted.left[0]() is not None
+    for _ in range(10):
+        virtual.settle()
+    assert knotted.left[0]() is None
+    assert gc.isenabled()
+
+
+def test_what_somebody_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        VirtualLoop(Knotted(), VirtualClock()).settle()
+        assert gc.get_freeze_count() >= frozen - 100  # what died meanwhile
+    finally:
+        gc.unfreeze()

@@ -79,8 +79,14 @@ class Turnable(Protocol):
 _TURNS_BETWEEN_COLLECTIONS = 20_000
 _MANY_OBJECTS = 10_000
 _MOST_UNSEEN_OBJECTS = 1_000_000
-_unseen_objects = 0
-"""How many objects of this process were made old without being looked through for cycles."""
+
+
+class _Unseen:
+    """How many objects of this process were made old without being looked through for cycles, and how many were left when all
+    were looked through last."""
+
+    objects = 0
+    left = 0
 
 
 @contextmanager
@@ -100,22 +106,28 @@ def _collecting_seldom() -> Iterator[None]:
 def _make_old() -> None:
     """Count everything that is young as old, without looking through it: after a big run that would take seconds.
 
-    Freezing and thawing moves all objects into the oldest generation; what somebody else froze must stay so.
+    Freezing and thawing moves all objects into the oldest generation; what somebody else froze must stay so. A run of many small
+    steps looks through all of them when they have become half as many again.
     """
-    global _unseen_objects
     made = gc.get_count()[0]
-    if made > _MANY_OBJECTS and not gc.get_freeze_count():
-        gc.freeze()
-        gc.unfreeze()
-        _unseen_objects += made
+    if made <= gc.get_threshold()[0] or gc.get_freeze_count():
+        return
+    gc.freeze()
+    gc.unfreeze()
+    _Unseen.objects += made
+    if made <= _MANY_OBJECTS and _Unseen.objects > max(_MOST_UNSEEN_OBJECTS, _Unseen.left // 2):
+        _look_through()
+
+
+def _look_through() -> None:
+    gc.collect()
+    _Unseen.objects, _Unseen.left = 0, len(gc.get_objects())
 
 
 def _collect_dropped_clusters() -> None:
     """A cluster is full of cycles of its own: when many objects were made old unseen, earlier ones may be among them."""
-    global _unseen_objects
-    if _unseen_objects > _MOST_UNSEEN_OBJECTS and gc.isenabled():
-        _unseen_objects = 0
-        gc.collect()
+    if _Unseen.objects > _MOST_UNSEEN_OBJECTS and gc.isenabled():
+        _look_through()
 
 
 class VirtualLoop:
