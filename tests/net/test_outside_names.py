@@ -55,24 +55,35 @@ def _question(name: str) -> bytes:
 def test_only_names_outside_are_asked_for_and_only_those_that_exist_are_told(resolver: list[str]) -> None:
     told: list[str] = []
 
-    async def story() -> list[tuple[int, int]]:
-        server = DnsServer((RESOLVER,), on_outside=told.append)
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        sock.bind(("127.0.0.1", 0))
-        address = sock.getsockname()
-        await server.serve_udp(sock)
-        loop, replies = asyncio.get_running_loop(), []
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.setblocking(False)
-            for name in ("example.com", "absent.example", "single", "db.default.svc.cluster.local"):
-                await loop.sock_sendto(client, _question(name), address)
-                reply = await asyncio.wait_for(loop.sock_recv(client, 4096), 10)
-                flags, _, answers = struct.unpack_from(">3H", reply, 2)
-                replies.append((flags & 0xF, answers))
-        await server.close()
-        return replies
-
-    assert asyncio.run(story()) == [(wire.NO_ERROR, 1), *[(wire.NAME_ERROR, 0)] * 3]
+    server = DnsServer(lambda: (RESOLVER,), on_outside=told.append)
+    names = ("example.com", "absent.example", "single", "db.default.svc.cluster.local")
+    assert asyncio.run(_replies(server, *names)) == [(wire.NO_ERROR, 1), *[(wire.NAME_ERROR, 0)] * 3]
     assert resolver == ["example.com", "absent.example"]
     assert told == ["example.com"]
+
+
+def test_resolvers_are_looked_up_anew_and_one_that_is_away_is_no_answer() -> None:
+    """Nobody listens at the address, so the question is refused at once."""
+    found = iter(((), ("127.53.53.54",)))
+    server = DnsServer(lambda: next(found))
+    replies = asyncio.run(_replies(server, "example.com", "example.com"))
+    assert replies == [(wire.NAME_ERROR, 0), (wire.SERVER_FAILURE, 0)]
+
+
+async def _replies(server: DnsServer, *names: str) -> list[tuple[int, int]]:
+    """Ask the server for addresses; each reply's code and number of answers."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind(("127.0.0.1", 0))
+    address = sock.getsockname()
+    await server.serve_udp(sock)
+    loop, replies = asyncio.get_running_loop(), []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        for name in names:
+            await loop.sock_sendto(client, _question(name), address)
+            reply = await asyncio.wait_for(loop.sock_recv(client, 4096), 10)
+            flags, _, answers = struct.unpack_from(">3H", reply, 2)
+            replies.append((flags & 0xF, answers))
+    await server.close()
+    return replies

@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("lifepod")
 SERVICE_CIDR = "10.96.0.0/16"
-_NO_WAY_OUT = "pods reach nothing outside of their cluster here"
 _NETWORKED = frozenset(("services", "endpointslices.discovery.k8s.io"))
 
 
@@ -93,7 +92,7 @@ class LocalCluster:
         """How many objects came back from `data`."""
         self.adopted = 0
         """How many pods had outlived the last lifepod."""
-        self._told_of_no_way_out = False
+        self._no_way_out = ""
         self.on_notice: Callable[[str], None] = _log.warning
         """Hears once of what people should know of the whole cluster."""
         self.on_pull: Callable[[Progress], None] = lambda progress: None
@@ -246,14 +245,13 @@ class LocalCluster:
             max_processes=self.options.max_processes,
             scratch=(str(self._work),),
             way_out=way_out,
-            on_no_way_out=lambda problem: self._notice(f"network: {_NO_WAY_OUT}: {problem}"),
+            on_no_way_out=self._on_no_way_out,
         )
         self._runtime = sandbox
         await sandbox.start()
-        is_missed = self.options.way_out and not way_out
-        self._network = NodeNetwork(
-            SERVICE_CIDR, sandbox.node_socket, self._on_outside if is_missed else lambda name: None
-        )
+        if self.options.way_out and not way_out:
+            self._on_no_way_out("`lifepod doctor` says what to install")
+        self._network = NodeNetwork(SERVICE_CIDR, sandbox.node_socket, self._on_outside)
         await self._network.start()
         return sandbox, str(IPv4Network(POD_CIDR)[1])
 
@@ -328,11 +326,16 @@ class LocalCluster:
         sign, _ = self.plane.tokens.issue_later(account, audiences, seconds, self._ids.uid(), pod)
         return Late(lambda: sign().encode())
 
+    def _on_no_way_out(self, problem: str) -> None:
+        self._no_way_out = problem
+
     def _on_outside(self, name: str) -> None:
         """A pod looked up something that it then cannot reach; that is worth one line."""
-        if not self._told_of_no_way_out:
-            self._told_of_no_way_out = True
-            self._notice(f"network: a pod looked up {name}, but {_NO_WAY_OUT}; `lifepod doctor` says what to install")
+        if self._no_way_out:
+            self._notice(
+                f"network: a pod looked up {name}, but pods reach nothing outside of their cluster here: {self._no_way_out}"
+            )
+            self._no_way_out = ""
 
     def _pulling(self, progress: Progress) -> None:
         self.on_pull(progress)

@@ -22,14 +22,14 @@ _IDLE_SECONDS = 10.0
 
 
 class DnsServer:
-    """Answers from the newest table. `upstream` are the addresses of resolvers to ask for names that are not ours.
+    """Answers from the newest table. `upstream` gives the addresses of resolvers to ask for names that are not ours.
 
-    `on_outside` hears of each such name that there is.
+    It is asked each time, as a machine's resolvers change with its network. `on_outside` hears of each such name that there is.
     """
 
     def __init__(
         self,
-        upstream: tuple[str, ...] = (),
+        upstream: Callable[[], tuple[str, ...]] = tuple,
         domain: str = CLUSTER_DOMAIN,
         on_outside: Callable[[str], None] = lambda name: None,
     ) -> None:
@@ -102,15 +102,19 @@ class DnsServer:
             writer.close()
 
     async def _ask_upstream(self, question: Question, packet: bytes) -> bytes:
-        """The reply of this machine's resolver. A single word is no name outside the cluster; no resolver knows none."""
-        if "." in question.name:
-            for server in self._upstream:
-                with contextlib.suppress(OSError, TimeoutError):
-                    reply = await _exchange(server, packet)
-                    if wire.has_answers(reply):
-                        self._on_outside(question.name)
-                    return reply
-        return wire.answer(question, wire.NAME_ERROR)
+        """The reply of this machine's resolver. A single word is no name outside the cluster; no resolver knows none.
+
+        Resolvers that do not answer are a failure that may pass, not a name that is not there.
+        Source: github.com/coredns/coredns plugin/forward: ServeDNS
+        """
+        servers = self._upstream() if "." in question.name else ()
+        for server in servers:
+            with contextlib.suppress(OSError, TimeoutError):
+                reply = await _exchange(server, packet)
+                if wire.has_answers(reply):
+                    self._on_outside(question.name)
+                return reply
+        return wire.answer(question, wire.SERVER_FAILURE if servers else wire.NAME_ERROR)
 
 
 class _Datagrams(asyncio.DatagramProtocol):

@@ -39,7 +39,7 @@ class NodeNetwork:
     ) -> None:
         self._dns_ip = cluster_dns_ip(service_cidr)
         self._make_socket = make_socket
-        self._dns = DnsServer(machine_resolvers(), on_outside=on_outside)
+        self._dns = DnsServer(machine_resolvers, on_outside=on_outside)
         self._addresses = None if make_socket is None else ServiceAddresses(make_socket)
 
     async def start(self) -> tuple[str, int]:

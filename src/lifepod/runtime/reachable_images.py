@@ -60,6 +60,7 @@ class ReachableImages:
         self._seconds = seconds
         self._stand_ins = StandInImages()
         self._pod_images: PodImages | None = None
+        self._no_store = ""
         self._is_real: dict[str, bool] = _read(kept) if kept else {}
         self._asked: dict[str, asyncio.Future[str]] = {}
         self._told: set[str] = set()
@@ -83,7 +84,7 @@ class ReachableImages:
             return ""
         if self._is_real.get(str(reference), True):
             return ""
-        return f"registry {reference.domain} did not answer"
+        return self._no_store or f"registry {reference.domain} did not answer"
 
     def adopt(self, root: str) -> None:
         self._real.adopt(root)
@@ -113,18 +114,32 @@ class ReachableImages:
         name = str(reference)
         problem = ""
         if name not in self._is_real:
-            if self._real.has(reference):
+            has_store = self._has_store()
+            if has_store and self._real.has(reference):
                 self._choose(name, is_real=True)
             elif can_never_be_pulled(reference):
                 return self._stand_ins  # which says that it cannot be pulled; an import may still bring it
+            elif not has_store:
+                self._choose(name, is_real=False)
             else:
                 problem = await self._problem(reference)
                 if name not in self._is_real:  # by another pod, meanwhile
                     self._choose(name, is_real=not problem)
         if self._is_real[name]:
             return self._real
-        self._tell(reference.domain, problem)
+        if not self._no_store:
+            self._tell(reference.domain, problem)
         return self._stand_ins
+
+    def _has_store(self) -> bool:
+        """Whether images can be kept; where no folder for them can be made, none is real, and it is said once."""
+        if not self._no_store:
+            try:
+                return self._real is not None
+            except OSError as exc:
+                self._no_store = f"no image can be kept in {exc.filename}: {(exc.strerror or '').lower()}"
+                self._on_notice(f"images: {self._no_store}; this machine's own files stand in for all images")
+        return False
 
     def _choose(self, name: str, *, is_real: bool) -> None:
         """From now on this is the answer. Raises OSError when it cannot be kept: it would not be sure to hold."""

@@ -228,6 +228,25 @@ def test_names_that_can_never_be_are_nobodys_question(tmp_path: Path, name: str,
     assert asked.domains == []
 
 
+def test_where_no_image_can_be_kept_none_is_real_and_nobody_is_asked(tmp_path: Path) -> None:
+    """A home that cannot be written, as services and hardened containers have it."""
+    (tmp_path / "store").write_text("in the way")
+    asked, notices = Asked(), list[str]()
+
+    async def story() -> None:
+        images = reachable(tmp_path, asked, notices)
+        for name in (NAME, "other.example/a"):
+            assert await images.inspect(name) == stand_in(name)
+        assert images.stands_in(NAME).startswith("no image can be kept in ")
+        assert await images.inspect("registry.invalid/a:1") == ImageSeen(None)
+        images.close()
+
+    asyncio.run(story())
+    assert asked.domains == []
+    (notice,) = notices
+    assert str(tmp_path / "store") in notice
+
+
 # ------------------------------------------------------------------------------------------------ that it holds
 
 
