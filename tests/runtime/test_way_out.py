@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from lifepod.runtime.levels import LevelFinding, offers
 from lifepod.runtime.sandbox import SandboxRuntime
 from lifepod.runtime.sandbox.way_out import find_way_out
 
@@ -237,3 +238,31 @@ def test_a_way_out_that_does_not_work_is_told_once_and_pods_live_on(tmp_path: Pa
     false = shutil.which("false")
     play(SandboxRuntime, tmp_path / "node", story, way_out=false, on_no_way_out=problems.append)
     assert problems == ["slirp4netns ended at once; `lifepod doctor` says why"]
+
+
+def _outbound() -> LevelFinding:
+    return next(finding for finding in offers() if finding.name == "outbound")
+
+
+def test_doctor_tries_the_way_out() -> None:
+    assert _outbound() == LevelFinding("outbound", True)
+
+
+@pytest.mark.parametrize(
+    ("script", "problem", "advice"),
+    [
+        ("", "containers reach their cluster and nothing else", "install slirp4netns"),
+        ("echo 'no tun' >&2; echo 'child failed(1)' >&2; exit 1", "no tun", "/dev/net/tun"),
+        ("exit 0", "slirp4netns ended at once", "/dev/net/tun"),
+    ],
+)
+def test_doctor_says_why_there_is_none(
+    script: str, problem: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if script:
+        (tmp_path / "slirp4netns").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "slirp4netns").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = _outbound()
+    assert (found.works, found.problem) == (False, problem)
+    assert advice in found.advice

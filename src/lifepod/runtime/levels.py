@@ -19,6 +19,8 @@ from lifepod.runtime.sandbox.user_namespace import granted_ranges
 from lifepod.runtime.sandbox.way_out import find_way_out
 
 _SECONDS = 10
+_SAYS_NOTHING = "child failed"
+"""slirp4netns says this after the reason."""
 _NAMESPACE_ADVICE = (
     "allow user namespaces: `sysctl -w user.max_user_namespaces=15000`, on Ubuntu also "
     "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`; in a Docker container start it with "
@@ -153,5 +155,6 @@ def _try_command(name: str, command: list[str], advice: str) -> LevelFinding:
         return LevelFinding(name, False, f"{command[0]}: {exc}", advice)
     if done.returncode == 0:
         return LevelFinding(name, True)
-    last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+    said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(_SAYS_NOTHING)]
+    last = said[-1:] or [f"exit code {done.returncode}"]
     return LevelFinding(name, False, last[0], advice)
