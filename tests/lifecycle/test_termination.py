@@ -30,22 +30,19 @@ WAITING: dict[str, Any] = {"waiting": {}}
 
 
 @pytest.mark.parametrize(
-    ("deletion", "gone", "kill", "phase", "cause"),
+    ("deletion", "gone", "kill", "cause"),
     [
-        (None, False, None, "", ""),
-        (None, False, None, "Running", ""),
-        (None, False, None, "Failed", "finished"),
-        (None, False, None, "Succeeded", "finished"),
-        (None, False, KILL, "Failed", "evicted"),
-        (DELETION, False, KILL, "Failed", "deleted"),
-        (DELETION, True, KILL, "Failed", "removed"),
+        (None, False, None, ""),
+        (None, False, KILL, "evicted"),
+        (DELETION, False, KILL, "deleted"),
+        (DELETION, True, KILL, "removed"),
     ],
 )
 def test_the_strongest_cause_counts(
-    deletion: Deletion | None, gone: bool, kill: KillRequest | None, phase: str, cause: str
+    deletion: Deletion | None, gone: bool, kill: KillRequest | None, cause: str
 ) -> None:
     pod = Pod("ns", "p", "u", 1, spec_from_json({"containers": []}), deletion, {})
-    assert stop_cause(pod, gone, kill, phase) == cause
+    assert stop_cause(pod, gone, kill) == cause
 
 
 def ended(init: list[tuple[str, dict[str, Any]]], regular: list[dict[str, Any]], **more: Any) -> dict[str, Any]:

@@ -150,3 +150,13 @@ def test_modes(text: str, mode: Mode) -> None:
 def test_what_is_no_mode(text: str) -> None:
     with pytest.raises(BadTime):
         mode_named(text)
+
+
+def test_how_long_a_get_was_asked_in_vain_counts_from_the_first_of_the_same_answers() -> None:
+    rules = AutoRules()
+    assert rules.asked_in_vain("GET x", 100.0) == 0.0
+    for seen, wall in (("v1", 100.0), ("v2", 101.0), ("v2", 102.0), ("v2", 104.0)):
+        rules.read("GET x", seen, wall)
+    assert rules.asked_in_vain("GET x", 105.0) == 4.0
+    rules.touched(NOW)
+    assert rules.asked_in_vain("GET x", 106.0) == 0.0

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import lifepod
+from lifepod.assembly import virtual_clock
 
 from .manifests import pod
 
@@ -176,6 +177,23 @@ def test_reading_twice_at_leisure_moves_no_time_in_manual(kube: lifepod.Kube) ->
     for _ in range(5):
         assert request(kube, "/api/v1/namespaces/default/pods/web")["status"]["phase"] == "Pending"
     assert kube.clock.now() == START
+
+
+def test_who_polls_a_clock_that_only_a_hand_turns_is_told_so_once(
+    kube: lifepod.Kube, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(virtual_clock, "VAIN_SECONDS", 0.0)
+    kube.apply(pod("web", "sleep", "600"))
+    kube.clock.mode = "auto"
+    for _ in range(3):
+        request(kube, "/api/v1/nodes/node1")
+    assert caplog.messages == []
+    kube.clock.mode = "manual"
+    for _ in range(3):
+        request(kube, "/api/v1/nodes/node1")
+    assert len(caplog.messages) == 1
+    assert "GET /api/v1/nodes/node1 has been answered with the same for 0 s" in caplog.messages[0]
+    assert 'kube.clock.mode = "auto"' in caplog.messages[0]
 
 
 def test_a_client_left_over_from_another_test_is_refused() -> None:

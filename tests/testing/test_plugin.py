@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,27 @@ def test_the_plugin_costs_nothing_to_those_who_do_not_use_it(suite: pytest.Pytes
     """
     )
     suite.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_failing_test_prints_the_command_that_plays_its_cluster_again(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        CRASHING
+        + """
+    def test_it(kube):
+        kube.apply(POD)
+        kube.fault("container-killed worker/main")
+        kube.advance("90s")
+        assert kube.pod("worker").restarts != 4
+
+    def test_that_passes(kube):
+        kube.apply(POD)
+    """
+    )
+    result = suite.runpytest_subprocess()
+    result.assert_outcomes(failed=1, passed=1)
+    commands = [line.split() for line in result.outlines if "lifepod simulate" in line]
+    assert len(commands) == 1
+    played = suite.run(sys.executable, "-m", *commands[0], "-o", "events")
+    assert played.ret == 0
+    pods = [json.loads(line)["object"] for line in played.outlines if '"object":{"kind":"Pod"' in line]
+    assert pods[-1]["status"]["containerStatuses"][0]["restartCount"] == 4  # as when the test failed

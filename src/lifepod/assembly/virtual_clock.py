@@ -28,6 +28,8 @@ _GLANCE_SECONDS = 0.0002
 SLICE = timedelta(minutes=10)
 """How much time passes at once when nobody watches; between two slices requests are answered."""
 DEFAULT_LIMIT = timedelta(hours=1)
+VAIN_SECONDS = 5.0
+"""After how long somebody is told that a poller waits for a clock that only a hand turns."""
 
 
 class TurnedClock:
@@ -46,6 +48,7 @@ class TurnedClock:
         self._handle: asyncio.TimerHandle | None = None
         self._movers = 0
         self._stuck = False
+        self._told_in_vain = False
         self.seen_now: Callable[[Hashable], Hashable] = lambda what: None
         """What a poll would be answered with now, in short; the server knows."""
         sim.plane.resources.hub.after = self._timers.after
@@ -234,6 +237,17 @@ class TurnedClock:
         """Something happened that may let the clock go on. From any thread."""
         if self._loop is not None and self._mode != MANUAL:
             self._loop.call_soon_threadsafe(self.look)
+
+    def polled(self, path: str, seconds: float) -> None:
+        """Somebody has asked for `path` for so long and heard nothing new: in mode `manual` that may go on for ever; said once."""
+        if self._mode == MANUAL and seconds >= VAIN_SECONDS and not self._told_in_vain:
+            self._told_in_vain = True
+            _log.warning(
+                "GET %s has been answered with the same for %d s, and the clock is in mode manual: time passes only by "
+                'kube.advance, kube.step or kube.run_until. With kube.clock.mode = "auto" it passes while somebody waits.',
+                path,
+                seconds,
+            )
 
     def look(self) -> None:
         """Move if it is time to; in the loop only."""

@@ -206,6 +206,7 @@ class Mounted:
             elif path is not None and isinstance(answer, Response) and answer.status in (200, 404):
                 what = (request.path, request.raw_query)
                 told_nothing_new = rules.read(what, self._seen_now(what), wall)
+                self.clock.polled(request.path, rules.asked_in_vain(what, wall))
             rules.request_ended(number, wall, told_nothing_new=told_nothing_new)
         self.clock.look()
         return answer

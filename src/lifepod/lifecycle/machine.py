@@ -225,7 +225,7 @@ def _sync(d: Draft) -> None:
     if d.refusal is not None and d.status is None and not d.report.containers:
         _refuse(d)
         return
-    cause = stop_cause(d.pod, d.pod_gone, d.kill_request, "")
+    cause = stop_cause(d.pod, d.pod_gone, d.kill_request)
     if cause and d.stop_seen_at is None:
         d.stop_seen_at = d.now
     if d.sync is not None:

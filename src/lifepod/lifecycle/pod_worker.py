@@ -11,7 +11,7 @@ from lifepod.api.objects import parse_time
 from lifepod.lifecycle.vocabulary import KillRequest, Pod
 
 
-def stop_cause(pod: Pod, gone: bool, kill: KillRequest | None, phase: str) -> str:
+def stop_cause(pod: Pod, gone: bool, kill: KillRequest | None) -> str:
     """Why a pod must be stopped, "" while it may live (lifecycle.md §7.8)."""
     if gone:
         return "removed"
@@ -19,8 +19,6 @@ def stop_cause(pod: Pod, gone: bool, kill: KillRequest | None, phase: str) -> st
         return "deleted"
     if kill is not None:
         return "evicted"
-    if phase in ("Succeeded", "Failed"):
-        return "finished"
     return ""
 
 

@@ -77,12 +77,13 @@ def mode_named(text: str) -> Mode:
 
 
 class Poll(NamedTuple):
-    """A GET that may be one of many. `seen` is what it was answered with; `is_waiting`: the same as the time before."""
+    """A GET that may be one of many. `seen` is what it was answered with, `since` when first; `is_waiting`: as the time before."""
 
     seen: Hashable
     at: float
     patience: float
     is_waiting: bool
+    since: float
 
 
 class Verdict(NamedTuple):
@@ -136,11 +137,17 @@ class AutoRules:
         if before is None:
             if len(self._polls) >= _MAX_POLLS:
                 self._polls.clear()
-            self._polls[what] = Poll(seen, wall, _MIN_PATIENCE, False)
+            self._polls[what] = Poll(seen, wall, _MIN_PATIENCE, False, wall)
             return False
         patience = min(max(3 * (wall - before.at), _MIN_PATIENCE), _MAX_PATIENCE)
-        self._polls[what] = Poll(seen, wall, patience, before.seen == seen)
-        return before.seen == seen
+        is_same = before.seen == seen
+        self._polls[what] = Poll(seen, wall, patience, is_same, before.since if is_same else wall)
+        return is_same
+
+    def asked_in_vain(self, what: Hashable, wall: float) -> float:
+        """For how many seconds a GET has been answered with the same."""
+        poll = self._polls.get(what)
+        return wall - poll.since if poll is not None else 0.0
 
     def touched(self, now: datetime) -> None:
         """Somebody outside wrote, or turned the clock: the horizon counts from here, and polls from one again."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
     from lifepod.testing.kube import Kube
     from lifepod.testing.real import RealKube
 
-_KUBE, _REAL = pytest.StashKey["Kube"](), pytest.StashKey["RealKube"]()
+_MADE = pytest.StashKey["tuple[Kube, pytest.TempPathFactory]"]()
+"""The cluster of the fixture `kube` at present, and where files of a test go."""
 _SCOPES = ("function", "class", "module", "package", "session")
 
 
@@ -43,13 +45,31 @@ def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
     return found
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails says how its cluster can be lived again: all that came into it from outside is written to a file."""
+    report = yield
+    made = item.config.stash.get(_MADE, None)
+    if report.when == "call" and report.failed and made is not None and "kube" in getattr(item, "funcargs", {}):
+        cluster, folders = made
+        name = re.sub(r"[^\w.-]+", "-", item.name)[:60]
+        command = cluster.sim.inputs.save(folders.mktemp(f"lifepod-{name}") / "failed.recording")
+        report.sections.append(
+            ("lifepod", f"The life of the cluster up to the failure can be played again:\n    {command}")
+        )
+    return report
+
+
 @pytest.fixture(scope=_scope)
-def kube(request: pytest.FixtureRequest) -> Iterator[Kube]:
+def kube(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     """A cluster of scripted containers in virtual time, empty at each test's beginning. $KUBECONFIG names it."""
     from lifepod.testing.kube import Kube
     from lifepod.testing.options import options_of
 
     with Kube(options_of(**_wanted(request))) as cluster:
+        request.config.stash[_MADE] = cluster, tmp_path_factory
         yield cluster
 
 
