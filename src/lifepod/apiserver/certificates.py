@@ -74,16 +74,30 @@ def mint_credentials(
     )
 
 
+def mint_server(
+    ca: CertifiedKey, addresses: tuple[str, ...], now: datetime, service_address: str = "10.96.0.1"
+) -> CertifiedKey:
+    """A server's certificate signed by `ca`, for the usual names and `addresses` (IPs or names)."""
+    names = (*SERVER_NAMES, "127.0.0.1", "::1", service_address, *addresses)
+    return _signed_by(ca, ("lifepod", ()), now, names)
+
+
 def mint_client(ca: CertifiedKey, name: str, groups: tuple[str, ...], now: datetime) -> CertifiedKey:
     """A client certificate for a user (`system:node:n1`) of some groups, signed by `ca`."""
+    return _signed_by(ca, (name, groups), now, ())
+
+
+def _signed_by(
+    ca: CertifiedKey, subject: tuple[str, tuple[str, ...]], now: datetime, server_names: tuple[str, ...]
+) -> CertifiedKey:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     ca_key = load_pem_private_key(ca.key, None)
     assert isinstance(ca_key, EllipticCurvePrivateKey)
-    key = _key_source(None)("client")
-    certificate = _issue(x509.load_pem_x509_certificate(ca.certificate), ca_key, key, (name, groups), now, (), None)
+    key = _key_source(None)(subject[0])
+    certificate = _issue(x509.load_pem_x509_certificate(ca.certificate), ca_key, key, subject, now, server_names, None)
     return CertifiedKey(_pem(certificate), _key_pem(key))
 
 

@@ -24,6 +24,8 @@ TLS_BUFFER_BYTES: Final = 16 * 1024
 HANDSHAKE_SECONDS: Final = 10
 GRACE_SECONDS: Final = 2.0
 BACKLOG: Final = 1024
+_AS_SEEN_HERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""What a listener at all addresses is reached by on this machine."""
 
 
 class Tls(NamedTuple):
@@ -115,7 +117,8 @@ async def serve(
     else:
         listener = await loop.create_server(connect, host, port, backlog=BACKLOG)
     name = listener.sockets[0].getsockname()
-    return Server(listener, connections, name[0], name[1], "https" if context else "http")
+    here = _AS_SEEN_HERE.get(name[0], name[0])
+    return Server(listener, connections, here, name[1], "https" if context else "http")
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.asgi import AsgiApp
-from lifepod.apiserver.certificates import Credentials, mint_credentials
+from lifepod.apiserver.certificates import Credentials, mint_credentials, mint_server
 from lifepod.apiserver.server import Server, Tls, serve
+from lifepod.assembly.bind_address import LOOPBACK, names_of
 from lifepod.assembly.cluster import Cluster
 from lifepod.assembly.control_plane import Around, ControlPlane, control_plane
 from lifepod.assembly.decision_pages import DecisionPages
@@ -64,6 +65,7 @@ class LocalOptions(NamedTuple):
     `images`, in the sandbox: `auto` (real ones), `host` (this machine's files stand in for every image) or `if-reachable`
     (real ones where they are here or their registry answers, else stand-ins). `way_out`: pods of the sandbox reach what is outside
     of the cluster, where this machine has a program for it. `max_processes`: of each container in the sandbox; None: any number.
+    `host`: the address at which the API listens.
     """
 
     runtime: str = "sandbox"
@@ -75,6 +77,7 @@ class LocalOptions(NamedTuple):
     insecure_registries: tuple[str, ...] = ()
     way_out: bool = False
     max_processes: int | None = None
+    host: str = LOOPBACK
 
 
 class LocalCluster:
@@ -160,16 +163,21 @@ class LocalCluster:
         return ResourceUsage(samples, machine_sample)
 
     def _credentials(self) -> Credentials:
-        return self._data.credentials(self.clock.now()) if self._data else mint_credentials(self.clock.now())
+        """Those of the data folder, or new ones; the server's is made for the address at which it listens now."""
+        now = self.clock.now()
+        known = self._data.credentials(now) if self._data else mint_credentials(now)
+        if not (names := names_of(self.options.host)):
+            return known
+        return known._replace(server=mint_server(known.ca, names, now))
 
     async def _listening(self, credentials: Credentials) -> Server:
         tls = Tls(credentials.server, credentials.ca.certificate)
         try:
-            return await serve(self.plane.app.site, port=self.options.port, tls=tls)
+            return await serve(self.plane.app.site, host=self.options.host, port=self.options.port, tls=tls)
         except OSError as exc:
             text = exc.strerror or str(exc)
             raise StartError(
-                f"port {self.options.port} of 127.0.0.1 cannot be had: {text}. Give another --port."
+                f"port {self.options.port} of {self.options.host} cannot be had: {text}. Give another --port or --bind."
             ) from exc
 
     async def _start_nodes(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lifepod.api.objects import format_time
+from lifepod.assembly.bind_address import LOOPBACK
 from lifepod.assembly.clusters import Place, state_home
 from lifepod.assembly.errors import StartError
 from lifepod.assembly.local_cluster import LocalCluster, LocalOptions
@@ -36,6 +37,7 @@ class UpOptions(NamedTuple):
     images: str = "if-reachable"
     insecure_registries: tuple[str, ...] = ()
     max_processes: int | None = None
+    bind: str = LOOPBACK
 
 
 def up(options: UpOptions) -> int:
@@ -107,6 +109,7 @@ async def _serve(options: UpOptions, place: Place, say: Callable[[str], None]) -
             options.insecure_registries,
             way_out=True,
             max_processes=options.max_processes,
+            host=options.bind,
         )
     )
     cluster.on_notice = lambda text: print(text, file=sys.stderr, flush=True)

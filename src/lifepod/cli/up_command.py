@@ -11,8 +11,14 @@ import click
 @click.option("--name", default="default", show_default=True, help="What the cluster is called.")
 @click.option("--kubeconfig", default=None, type=click.Path(), help="Write the kubeconfig here too.")
 @click.option("--merge", is_flag=True, help="Add the cluster to ~/.kube/config and make it the current context.")
+@click.option("--port", default=0, show_default="any free one", type=click.IntRange(0, 65535), help="The API's port.")
 @click.option(
-    "--port", default=0, show_default="any free one", type=click.IntRange(0, 65535), help="The API's port on 127.0.0.1."
+    "--bind",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where the API listens: at this machine's loopback, or at one of its addresses (0.0.0.0: all) for other machines, "
+    "always with TLS and only for who has a credential of the kubeconfig or a token.",
 )
 @click.option(
     "--data",
@@ -55,6 +61,7 @@ def command(
     kubeconfig: str | None,
     merge: bool,
     port: int,
+    bind: str,
     data: str | None,
     runtime: str | None,
     nodes: int,
@@ -72,6 +79,7 @@ def command(
         kubeconfig=kubeconfig,
         merge=merge,
         port=port,
+        bind=bind,
         data=data,
         runtime=runtime,
         nodes=nodes,
