@@ -140,7 +140,8 @@ def test_a_signal_that_lifepod_was_started_to_ignore_is_not_ignored_by_container
 
     async def story(node):
         code, output = await node.run(await node.pod(), "grep", "SigIgn", "/proc/self/status")
-        assert (code, output.split()) == (0, [b"SigIgn:", b"0" * 16])
+        # Python may ignore one of the two signals above 31 that belong to the C library.
+        assert (code, int(output.split()[1], 16) & 0x7FFFFFFF) == (0, 0)
 
     before = signal.signal(number, signal.SIG_IGN)
     try:
