@@ -315,3 +315,19 @@ def test_names_that_another_definition_has_are_not_accepted(api, widgets):
         "Established": ("False", "NotAccepted"),
     }
     assert api.kinds.at("example.com", "v1", "gadgets") is None
+
+
+def test_a_group_version_is_registered_as_long_as_a_definition_serves_it(api, widgets):
+    services = api.kinds.of("apiservices.apiregistration.k8s.io")
+    made = api.get(services, "", "v1.example.com")
+    assert made["spec"] == {
+        "group": "example.com", "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 100,
+    }  # fmt: skip
+    assert made["status"]["conditions"][0]["status"] == "True"
+    definitions = api.kinds.of("customresourcedefinitions.apiextensions.k8s.io")
+    api.delete(definitions, "", WIDGETS["metadata"]["name"], DeleteOptions(), OPTIONS)
+    with pytest.raises(ApiError, match="not found"):
+        api.get(services, "", "v1.example.com")
+    assert api.get(services, "", "v1.apps")["metadata"]["labels"] == {
+        "kube-aggregator.kubernetes.io/automanaged": "onstart"
+    }

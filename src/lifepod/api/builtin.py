@@ -8,6 +8,7 @@ from __future__ import annotations
 from lifepod.api import (
     admissionregistration,
     apiextensions,
+    apiregistration,
     apps_v1,
     authentication,
     authorization,
@@ -23,6 +24,7 @@ from lifepod.api import (
     node_k8s,
     policy,
     rbac,
+    resource_k8s,
     scheduling,
     storage,
 )
@@ -30,6 +32,7 @@ from lifepod.api.kinds import Kind
 
 _FILES = (
     core_v1,
+    apiregistration,
     apps_v1,
     events,
     authentication,
@@ -48,6 +51,7 @@ _FILES = (
     node_k8s,
     discovery_k8s,
     flowcontrol,
+    resource_k8s,
 )
 
 

@@ -265,3 +265,43 @@ def scale_cells(scale: JsonObject, now: datetime) -> list[JsonValue]:
     """NAME DESIRED AVAILABLE AGE."""
     metadata, spec, status = _parts(scale)
     return [metadata.get("name", ""), spec.get("replicas") or 0, status.get("replicas") or 0, age(metadata, now)]
+
+
+def api_service_cells(service: JsonObject, now: datetime) -> list[JsonValue]:
+    """NAME SERVICE AVAILABLE AGE.
+
+    Source: k8s.io/kube-aggregator v0.34.4 pkg/registry/apiservice/etcd/etcd.go: ConvertToTable
+    """
+    metadata, spec, status = _parts(service)
+    backend = spec.get("service")
+    shown = f"{backend.get('namespace', '')}/{backend.get('name', '')}" if backend else "Local"
+    found = next((c for c in status.get("conditions") or () if c.get("type") == "Available"), None)
+    available = "Unknown" if found is None else found.get("status") or "Unknown"
+    if found is not None and available != "True":
+        available = f"{available} ({found.get('reason', '')})"
+    return [metadata.get("name", ""), shown, available, age(metadata, now)]
+
+
+def device_claim_cells(claim: JsonObject, now: datetime) -> list[JsonValue]:
+    """NAME STATE AGE. Source: pkg/printers/internalversion/printers.go: resourceClaimState"""
+    metadata, _, status = _parts(claim)
+    is_deleted = bool(metadata.get("deletionTimestamp"))
+    states = ["deleted"] if is_deleted else []
+    if not status.get("allocation"):
+        states += [] if is_deleted else ["pending"]
+    else:
+        states += ["allocated", "reserved"] if status.get("reservedFor") else ["allocated"]
+    return [metadata.get("name", ""), ",".join(states), age(metadata, now)]
+
+
+def device_slice_cells(device_slice: JsonObject, now: datetime) -> list[JsonValue]:
+    """NAME NODE DRIVER POOL AGE."""
+    metadata, spec, _ = _parts(device_slice)
+    pool = (spec.get("pool") or {}).get("name") or ""
+    return [
+        metadata.get("name", ""),
+        spec.get("nodeName") or "<unset>",
+        spec.get("driver") or "",
+        pool,
+        age(metadata, now),
+    ]

@@ -919,6 +919,24 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         ),
         _AGE,
     ),
+    "apiservices.apiregistration.k8s.io": (
+        _NAME,
+        Column("Service", "string", "The reference to the service that hosts this API endpoint."),
+        Column("Available", "string", "Whether this service is available."),
+        _AGE,
+    ),
+    "resourceclaims.resource.k8s.io": (
+        _NAME,
+        Column("State", "string", "A summary of the current state (allocated, pending, reserved, etc.)."),
+        _AGE,
+    ),
+    "resourceslices.resource.k8s.io": (
+        _NAME,
+        Column("Node", "string", "NodeName identifies the node which provides the resources in this pool."),
+        Column("Driver", "string", "Driver identifies the DRA driver providing the capacity information."),
+        Column("Pool", "string", "Pool describes the pool that this ResourceSlice belongs to."),
+        _AGE,
+    ),
     "priorityclasses.scheduling.k8s.io": (
         _NAME,
         Column(

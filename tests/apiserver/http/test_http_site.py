@@ -251,8 +251,8 @@ def test_aggregated_discovery_is_asked_for_by_accept_and_revalidated_by_etag(clu
     found = ask(cluster, "GET", "/apis", accept=accept)
     assert found.content_type == "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
     items = document(found)["items"]
-    assert items[0]["metadata"]["name"] == "apps"
-    deployments = next(each for each in items[0]["versions"][0]["resources"] if each["resource"] == "deployments")
+    assert [item["metadata"]["name"] for item in items[:2]] == ["apiregistration.k8s.io", "apps"]
+    deployments = next(each for each in items[1]["versions"][0]["resources"] if each["resource"] == "deployments")
     assert deployments["responseKind"] == {"group": "", "version": "", "kind": "Deployment"}
     etag = dict(found.headers)["ETag"]
     assert ask(cluster, "GET", "/apis", accept=accept, if_none_match=etag).status == 304
