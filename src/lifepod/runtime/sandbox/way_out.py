@@ -31,6 +31,7 @@ class WayOut:
         self._node, self._program, self._on_problem = node, program, on_problem
         self._opening: asyncio.Task[None] | None = None
         self._is_hopeless = False
+        self._is_attached = False
 
     def open(self) -> None:
         """See to it that it runs, without waiting for it."""
@@ -56,7 +57,10 @@ class WayOut:
                 os.close(write)
             if not said["runs"] and not await _something_to_read(read):
                 raise NodeProcessFailed(f"{PROGRAM} ended at once; `lifepod doctor` says why")
+            if said["runs"] and self._is_attached:
+                return
             await self._node.request("attach_way_out")
+            self._is_attached = True
         except NodeProcessFailed as exc:
             self._is_hopeless = True
             self._on_problem(str(exc))
