@@ -30,7 +30,7 @@ from lifepod.runtime.process.runtime import ProcessRuntime
 from lifepod.runtime.sandbox import SandboxRuntime
 from lifepod.runtime.volume_folders import remove_tree
 
-from .busybox_image import BUSYBOX, write_archive
+from .busybox_image import BUSYBOX, PLAIN, write_archive
 
 RESOLV = "nameserver 10.96.0.10\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
 
@@ -49,8 +49,8 @@ class Node:
         self._waiting: dict[int, asyncio.Future[Ended]] = {}
         self._changed = asyncio.Event()
         self._number = 0
-        self.image_ref = options.pop("image_ref", "sha256:x")
-        """What `busybox:1.36` is here."""
+        self.image_refs: dict[str, str] = options.pop("image_refs", {})
+        """What the images are here, by name."""
         self.runtime = make("n", root, self, _Now(), on_warning=lambda _, text: self.warnings.append(text), **options)
 
     def on_ended(self, pod_uid: str, ended: Ended) -> None:
@@ -81,15 +81,17 @@ class Node:
         config = SandboxConfig("default", name, 0, name, options.pop("host_network", False), hosts, RESOLV, **options)
         return await self.made(RunSandbox(config), uid)
 
-    async def create(self, sandbox: str, *command: str, uid: str = "u1", **options: Any) -> str:
-        config = ContainerConfig(
+    def config(self, sandbox: str, *command: str, **options: Any) -> ContainerConfig:
+        """A container's configuration: of `busybox:1.36` unless `image` says otherwise."""
+        image = options.pop("image", PLAIN)
+        return ContainerConfig(
             pod_namespace="default",
             pod_name="p",
             name=options.pop("name", "c"),
             attempt=options.pop("attempt", 0),
             sandbox_id=sandbox,
-            image="busybox:1.36",
-            image_ref=self.image_ref,
+            image=image,
+            image_ref=self.image_refs.get(image, "sha256:x"),
             command=command,
             args=options.pop("args", ()),
             env=options.pop("env", ()),
@@ -97,7 +99,9 @@ class Node:
             mounts=options.pop("mounts", ()),
             **options,
         )
-        return await self.made(CreateContainerOrder(config), uid)
+
+    async def create(self, sandbox: str, *command: str, uid: str = "u1", **options: Any) -> str:
+        return await self.made(CreateContainerOrder(self.config(sandbox, *command, **options)), uid)
 
     async def start(self, sandbox: str, *command: str, uid: str = "u1", **options: Any) -> str:
         container = await self.create(sandbox, *command, uid=uid, **options)
@@ -164,11 +168,11 @@ LEVELS = [
 
 
 @pytest.fixture(scope="session")
-def busybox_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """A store with the image `busybox:1.36`, and the image's reference."""
+def busybox_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+    """A store with the images of `busybox_image.py`, and their references by name."""
     folder = tmp_path_factory.mktemp("images")
-    (record,) = LocalImages(str(folder / "store")).import_file(str(write_archive(folder / "busybox.tar")))
-    yield str(folder / "store"), record.ref
+    records = LocalImages(str(folder / "store")).import_file(str(write_archive(folder / "busybox.tar")))
+    yield str(folder / "store"), {record.name.rpartition("/")[2]: record.ref for record in records}
     remove_tree(str(folder))
 
 
@@ -179,8 +183,8 @@ def player(level: str, request: pytest.FixtureRequest, root: Path) -> Callable[.
         if level == "host":
             return play(HostRuntime, root, story, **options)
         if level == "image":
-            store, ref = request.getfixturevalue("busybox_images")
-            options = {"images": PodImages(store), "image_ref": ref, **options}
+            store, refs = request.getfixturevalue("busybox_images")
+            options = {"images": PodImages(store), "image_refs": refs, **options}
         return play(SandboxRuntime, root, story, **options)
 
     return on

@@ -109,11 +109,13 @@ def test_an_attempt_is_never_counted_twice(tmp_path, logs, asked, attempt):
     assert next_attempt(str(tmp_path), asked) == attempt
 
 
+@pytest.mark.levels("stand-in")
 @pytest.mark.parametrize(
     ("works", "best"),
     [
         (("sandbox", "network", "overlay", "host"), "sandbox"),
         (("sandbox", "overlay", "host"), None),
+        (("sandbox", "network", "host"), None),
         (("host",), None),  # plain processes are never chosen unasked
         ((), None),
     ],

@@ -126,6 +126,7 @@ async def _opened(node: Node) -> None:
     assert await node.runtime.way_out.opened()
 
 
+@pytest.mark.levels("image", "stand-in")  # the network is the pod's, whatever files its containers have
 def test_a_pod_reaches_another_host_and_another_pod(tmp_path: Path, far: tuple[str, str]) -> None:
     async def story(node: Node) -> None:
         sandbox = await node.pod()

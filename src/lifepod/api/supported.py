@@ -108,7 +108,7 @@ FIELDS: dict[str, dict[str, Support]] = {
             "partly", "sandbox only, in the container's own namespaces; a user other than root has none"
         ),
         "privileged": Support("warned", "privileged in the container's own namespaces, never on this machine"),
-        "readOnlyRootFilesystem": Support("partly", _SANDBOX_ONLY),
+        "readOnlyRootFilesystem": Support("partly", "sandbox only; runtime `host` says that it cannot"),
         "appArmorProfile": Support("warned", "no AppArmor"),
         "procMount": Support("warned", "always Default"),
         "seLinuxOptions": Support("warned", "no SELinux"),

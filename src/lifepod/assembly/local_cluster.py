@@ -121,6 +121,8 @@ class LocalCluster:
 
     async def start(self) -> None:
         """Bring everything up; returns when the API answers and the nodes are registered. Raises StartError."""
+        if self.options.max_processes is not None and self.options.runtime != "sandbox":
+            raise StartError("--max-processes is the sandbox's: leave it out, or --runtime")
         store, credentials = Store(), self._credentials()
         if self._data is not None:
             self.kept = self._data.attach(store)

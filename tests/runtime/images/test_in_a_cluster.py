@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -90,6 +94,7 @@ spec:
 """
 
 
+@pytest.mark.levels("image")
 def test_a_web_servers_image_behind_a_service(kubectl: Kubectl, registry: Registry, tmp_path: Path) -> None:
     base = busybox_layer()
     site = layer(folder("var/www"), Entry("var/www/index.html", b"hello from the image\n"))
@@ -135,6 +140,7 @@ def _forwarded(kubeconfig: Path) -> None:
         forward.wait(10)
 
 
+@pytest.mark.levels("image")
 def test_a_private_image_is_pulled_with_the_pods_secret(kubectl: Kubectl, registry: Registry) -> None:
     name = str(registry.add("private:1", image(busybox_layer(), config={"Env": ["PATH=/bin"]})))
     registry.basic = "me:secret"
@@ -146,3 +152,41 @@ def test_a_private_image_is_pulled_with_the_pods_secret(kubectl: Kubectl, regist
     _until(kubectl, "Succeeded", "get", "pod", "with", "-o", "jsonpath={.status.phase}")
     shown = "jsonpath={.status.containerStatuses[0].state.waiting.message}"
     assert "pull access denied" in _until(kubectl, "denied", "get", "pod", "without", "-o", shown)
+
+
+def test_kubectl_run_it_with_a_real_image(kubectl: Kubectl, registry: Registry, tmp_path: Path) -> None:
+    """A terminal whose size follows the client's, input, the exit code; and `-i`, whose input ends with the client's."""
+    name = str(registry.add("busybox:1.36", image(busybox_layer(), config={"Env": ["PATH=/bin"]})))
+    words = ["kubectl", "--kubeconfig", str(tmp_path / "kubeconfig"), "run", "--restart=Never", f"--image={name}"]
+    script = 'while read word; do stty size; [ "$word" = end ] && exit 3; done'
+    terminal, end = os.openpty()
+    _set_size(terminal, 30, 91)
+    run = subprocess.Popen([*words, "-it", "t", "--", "sh", "-c", script], stdin=end, stdout=end, stderr=end)
+    os.close(end)
+    try:
+        _asked_until(terminal, b"30 91")
+        _set_size(terminal, 41, 102)
+        run.send_signal(signal.SIGWINCH)
+        _asked_until(terminal, b"41 102")
+        os.write(terminal, b"end\n")
+        assert run.wait(30) == 3
+    finally:
+        run.kill()
+        os.close(terminal)
+    piped = [*words, "-i", "--rm", "--quiet", "u", "--", "cat"]
+    done = subprocess.run(piped, input="one\ntwo\n", capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("one\ntwo\n")
+
+
+def _set_size(terminal: int, rows: int, columns: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def _asked_until(terminal: int, wanted: bytes) -> None:
+    """Ask for the size until it is the one wanted: a resize takes its own way."""
+    said, deadline = b"", time.monotonic() + 40
+    while wanted not in said:
+        assert time.monotonic() < deadline, said
+        os.write(terminal, b"size\n")
+        while select.select([terminal], [], [], 0.3)[0]:
+            said += os.read(terminal, 4096)

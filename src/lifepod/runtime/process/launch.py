@@ -79,6 +79,9 @@ def _become(
             linux.setns(fd)
         for fd in launch.passed:
             os.set_inheritable(fd, True)
+        step = "chdir"
+        os.chdir(launch.cwd)  # before the change of user: a container's own folder lies where no other user may go
+        step = "start"
         if launch.user is not None:
             os.setgroups(launch.groups)
             os.setresgid(launch.user[1], launch.user[1], launch.user[1])
@@ -91,8 +94,6 @@ def _become(
             linux.refuse_calls(program)
         if launch.data_limit:
             _limit_data(launch.data_limit)
-        step = "chdir"
-        os.chdir(launch.cwd)
         step = "exec"
         os.umask(0o022)
         os.execve(launch.path, launch.argv, launch.env)
