@@ -6,6 +6,7 @@ process, for `https` and `fixture` of the wall too.
 
 from __future__ import annotations
 
+import gc
 import resource
 import subprocess
 import sys
@@ -196,4 +197,5 @@ WHAT: dict[str, Callable[[], object]] = {
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ["crash", "random", "copies", "10k", "https", "fixture"]:
+        gc.collect()  # of what an earlier one left
         WHAT[name]()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from mini_runtime import Life, Script, World, container, pod_json
 
 from lifepod.lifecycle import step
-from lifepod.lifecycle.memory import PodMemory, memory_from_json, memory_to_json
+from lifepod.lifecycle.memory import HeldBack, PodMemory, memory_from_json, memory_to_json, with_moments
 from lifepod.lifecycle.vocabulary import Seen, Step
 
+START = datetime(2025, 1, 1, tzinfo=UTC)
 PROBE = {"exec": {"command": ["true"]}, "periodSeconds": 7}
 
 
@@ -81,3 +82,10 @@ def test_a_quiet_sync_wakes_up_when_a_whole_one_would(about: str, spec: dict[str
     earlier = [out for _, out, _, _ in found if out.wake_at != out.memory.sync_at]
     assert found
     assert bool(earlier) is (about != "nothing else is due")
+
+
+def test_only_the_two_moments_of_a_memory_change() -> None:
+    memory = PodMemory(number=7, mounted=True, held_back=HeldBack((), START, None))
+    later = START + timedelta(seconds=10)
+    assert with_moments(memory, START, later) == memory._replace(sync_at=START, wake_at=later)
+    assert with_moments(memory, None, None) == memory._replace(sync_at=None, wake_at=None)

@@ -13,7 +13,7 @@ from lifepod.lifecycle import event_reasons as say
 from lifepod.lifecycle import probes
 from lifepod.lifecycle.draft import Draft
 from lifepod.lifecycle.kills import advance_kills, kill_every, take_kill_end
-from lifepod.lifecycle.memory import HeldBack, PodMemory, ProbeWorker, StartTask, UnderWay, VolumesTask
+from lifepod.lifecycle.memory import HeldBack, PodMemory, ProbeWorker, StartTask, UnderWay, VolumesTask, with_moments
 from lifepod.lifecycle.pod_phase import TERMINAL
 from lifepod.lifecycle.pod_spec import container_named
 from lifepod.lifecycle.pod_status import generate_status, publish, shown_containers, with_probe_result
@@ -97,7 +97,7 @@ def _still_held_back(memory: PodMemory, waiting: HeldBack, seen: Seen, now: date
         return None
     sync_at = min(now + ERROR_RETRY, waiting.until)
     wake_at = sync_at if waiting.wake_at is None else min(sync_at, waiting.wake_at)
-    return Step(memory._replace(sync_at=sync_at, wake_at=wake_at), None, waiting.events, (), wake_at)
+    return Step(with_moments(memory, sync_at, wake_at), None, waiting.events, (), wake_at)
 
 
 def _remember_waiting(d: Draft) -> None:

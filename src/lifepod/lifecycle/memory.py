@@ -181,6 +181,14 @@ class PodMemory(NamedTuple):
     held_back: HeldBack | None = None
 
 
+_SYNC_AT = PodMemory._fields.index("sync_at")
+
+
+def with_moments(memory: PodMemory, sync_at: datetime | None, wake_at: datetime | None) -> PodMemory:
+    """The memory with other moments at which to sync and to wake up; what a pod in back-off changes every ten seconds, so not by name."""
+    return PodMemory._make((*memory[:_SYNC_AT], sync_at, wake_at, *memory[_SYNC_AT + 2 :]))
+
+
 _CLASSES = {
     c.__name__: c
     for c in (

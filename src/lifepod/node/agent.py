@@ -168,7 +168,8 @@ class Agent:
         self._keep_node(effects, now)
         for each in news:
             self._take(each, effects, now)
-        self._take_orphans()
+        if self._orphans:
+            self._take_orphans()
         self._evict_over_limits(now)
         timers = self._timers
         while timers and timers[0][0] <= now:
