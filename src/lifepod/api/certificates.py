@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, Subresource, status_of
+from lifepod.api.validation_certificates import signing_request_errors, signing_request_update_errors
 
 KINDS = (
     Kind(
@@ -22,5 +23,7 @@ KINDS = (
         has_status=True,
         fields={"spec.signerName": ("spec", "signerName")},
         prepare_create=starting_with({}),
+        validate=signing_request_errors,
+        validate_update=signing_request_update_errors,
     ),
 )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from lifepod.api.field_errors import invalid
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, dig, replaced
+from lifepod.apiserver import signing_requests
+from lifepod.apiserver.account_secrets import fill_token_secret
 from lifepod.apiserver.namespace_limits import check_limit_ranges, check_quotas, with_limit_range_defaults
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.pod_admission import admitted_pod
@@ -53,6 +55,8 @@ def admitted(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> Js
             return _protected(_with_storage_class(api, obj), "kubernetes.io/pvc-protection")
         case "persistentvolumes":
             return _protected(obj, "kubernetes.io/pv-protection")
+        case signing_requests.RESOURCE:
+            return signing_requests.with_requester(obj, options)
         case "daemonsets.apps":
             return replaced(obj, ("metadata", "annotations", _TEMPLATE_GENERATION), "1")
         case _:
@@ -183,6 +187,8 @@ def settle_created(api: Api, kind: Kind, stored: JsonObject, options: WriteOptio
     """
     if kind.resource == "namespaces":
         api.furnish_namespace(stored["metadata"]["name"], options.now)
+    elif kind.resource == "secrets":
+        fill_token_secret(api, stored, options)
     elif kind.resource == "customresourcedefinitions.apiextensions.k8s.io":
         api.serve_custom(stored, options)
 

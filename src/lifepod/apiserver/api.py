@@ -32,6 +32,8 @@ from lifepod.clock import Ids
 from lifepod.store import Store
 
 Texts: TypeAlias = list[str]
+CertificateSigner: TypeAlias = Callable[[bytes, tuple[str, ...], int, datetime], bytes]
+"""(request as PEM, usages, seconds, now) → certificate as PEM."""
 
 
 class Settings(NamedTuple):
@@ -84,6 +86,8 @@ class Api:
         """Where custom kinds keep their scale (spec, status, selector), by `Kind.schema`."""
         self.problem: Callable[[], str | None] = lambda: None
         """Why writes from outside are refused at present (the disk is full), or None."""
+        self.sign: CertificateSigner | None = None
+        """Signs what certificate signing requests ask for; None where nobody holds the key."""
         self._warnings: Texts = []
 
     # ------------------------------------------------------------------------------------------------------------ reading

@@ -87,6 +87,40 @@ def mint_client(ca: CertifiedKey, name: str, groups: tuple[str, ...], now: datet
     return _signed_by(ca, (name, groups), now, ())
 
 
+def sign_request(ca: CertifiedKey, request: bytes, usages: tuple[str, ...], seconds: int, now: datetime) -> bytes:
+    """The certificate that a signing request (PEM) asks for: its subject, key and names, for `usages`.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/certificates/authority/policies.go: PermissiveSigningPolicy
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    asked = x509.load_pem_x509_csr(request)
+    ca_key = load_pem_private_key(ca.key, None)
+    assert isinstance(ca_key, EllipticCurvePrivateKey)
+    issuer = x509.load_pem_x509_certificate(ca.certificate)
+    known = {"client auth": ExtendedKeyUsageOID.CLIENT_AUTH, "server auth": ExtendedKeyUsageOID.SERVER_AUTH}
+    purposes = [known[usage] for usage in usages if usage in known]
+    builder = (
+        x509.CertificateBuilder(issuer_name=issuer.subject, subject_name=asked.subject, public_key=asked.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(seconds=seconds))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+    )
+    if purposes:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+    for extension in asked.extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            builder = builder.add_extension(extension.value, critical=False)
+    return _pem(builder.sign(ca_key, hashes.SHA256()))
+
+
 def _signed_by(
     ca: CertifiedKey, subject: tuple[str, tuple[str, ...]], now: datetime, server_names: tuple[str, ...]
 ) -> CertifiedKey:

@@ -181,6 +181,9 @@ class ServiceAccountTokens:
         extra: list[tuple[str, tuple[str, ...]]] = [
             ("authentication.kubernetes.io/credential-id", (f"JTI={claims['jti']}",))
         ]
+        secret = bound.get("secret")
+        if secret is not None and not self._is_there("secrets", namespace, secret):
+            return None
         pod = bound.get("pod")
         if pod is not None:
             if not self._is_there("pods", namespace, pod):

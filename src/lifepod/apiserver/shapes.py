@@ -13,14 +13,17 @@ from lifepod.api.objects import JsonObject
 from lifepod.apiserver.exchange import Request, Response
 from lifepod.apiserver.http_errors import not_acceptable
 from lifepod.apiserver.negotiation import Form, dressed, encoded
-from lifepod.apiserver.table_response import Tables, included, only_metadata
+from lifepod.apiserver.scale import SCALE
+from lifepod.apiserver.table_response import Tables, included, only_metadata, scale_table_of
 
 
 def shaped(
     request: Request, kind: Kind, obj: JsonObject, form: Form, now: Callable[[], datetime], status: int = 200
 ) -> Response:
     """An object in the form asked for; a Status stays what it is."""
-    if form.convert and obj.get("kind") == kind.kind:
+    if form.convert == "Table" and obj.get("kind") == SCALE.kind != kind.kind:
+        obj = scale_table_of(obj, included(request), form.version, now())
+    elif form.convert and obj.get("kind") == kind.kind:
         if form.convert == "PartialObjectMetadataList":
             raise not_acceptable()
         if form.convert == "Table":

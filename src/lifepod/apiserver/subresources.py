@@ -15,6 +15,7 @@ from lifepod.apiserver.get import get
 from lifepod.apiserver.http_errors import method_not_allowed
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.pod_subresources import update_ephemeral_containers, update_resize
+from lifepod.apiserver.signing_requests import sign_if_approved
 from lifepod.apiserver.status import update_status
 from lifepod.apiserver.token import request_token
 
@@ -85,5 +86,8 @@ def replace_subresource(
         case "finalize":
             return finalize(api, kind, name, obj, options)
         case "approval":
-            return update_status(api, kind, namespace, name, obj, options)
+            approved = update_status(api, kind, namespace, name, obj, options)
+            if not options.dry_run:
+                sign_if_approved(api, approved, options)
+            return approved
     raise method_not_allowed()

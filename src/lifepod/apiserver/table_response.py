@@ -47,6 +47,23 @@ def only_metadata_list(objects: Iterable[JsonObject], metadata: JsonObject, vers
     }
 
 
+def scale_table_of(scale: JsonObject, include: Include, version: str, now: datetime) -> JsonObject:
+    """The Table of a `scale` subresource."""
+    from lifepod.api.tables import column_definitions, scale_table
+
+    columns, made = scale_table(scale, now)
+    row: JsonObject = {"cells": made.cells}
+    if include != "None":
+        row["object"] = scale if include == "Object" else only_metadata(scale, version)
+    return {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": {"resourceVersion": scale["metadata"].get("resourceVersion", "")},
+        "columnDefinitions": column_definitions(columns),
+        "rows": [row],
+    }
+
+
 class Tables:
     """Makes tables of one kind for one request. `objects` are given as they are stored."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from lifepod.api.builtin import builtin_kinds
@@ -15,7 +16,7 @@ from lifepod.apiserver.api import Api, Settings
 from lifepod.apiserver.app import App, ExtraPath, Hooks
 from lifepod.apiserver.auth import ADMIN, Authenticator
 from lifepod.apiserver.bootstrap import bootstrap
-from lifepod.apiserver.certificates import Credentials
+from lifepod.apiserver.certificates import Credentials, sign_request
 from lifepod.apiserver.resource_requests import ResourceRequests
 from lifepod.apiserver.seams import Seams
 from lifepod.apiserver.service_account_tokens import ServiceAccountTokens
@@ -71,6 +72,7 @@ def control_plane(
         tokens,
     )
     api_holder.append(api)
+    api.sign = partial(sign_request, credentials.ca)
     bootstrap(api, around.now())
     token = around.ids.hexadecimal(32)
     seams = Seams(

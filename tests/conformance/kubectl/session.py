@@ -26,6 +26,7 @@ MASKS = [
     (r"https://127\.0\.0\.1:\d+", "<server>"),
     (r"127\.0\.0\.1:\d+ ->", "127.0.0.1:<port> ->"),
     (r"(resourceVersion: )\"?\d+\"?", r"\1<rv>"),
+    (r"(Resource Version: +)\d+", r"\1<rv>"),
     (r"\b10\.96\.\d+\.\d+\b", "<cluster-ip>"),
     (r"(?<=[\s(])\d+(ms|s|m\d*s?|m)(?=[\s,)]|$)(?! *left)", "<age>"),
     (r"-[bcdfghjklmnpqrstvwxz2456789]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-<hash>-<suffix>"),
