@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.controllers.conftest import refusal
 
-from lifepod.controllers.cron_job import cron_job_controller
 from lifepod.api.cron_schedule import ScheduleError, parse_schedule
+from lifepod.controllers.cron_job import cron_job_controller
 
 ZONES = {"Europe/Berlin": ZoneInfo("Europe/Berlin")}
 CRON_JOB = cron_job_controller(ZONES.get)

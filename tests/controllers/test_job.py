@@ -210,11 +210,46 @@ def test_a_success_policy_ends_the_job_and_does_not_count_the_rest_as_failed(clu
     made = cluster.add(job(completions=3, parallelism=3, completionMode="Indexed", successPolicy=policy))
     cluster.drive(JOB)
     cluster.finish(cluster.list("pods")[0])
-    cluster.settle()
+    cluster.run(2)
     final = cluster.again(made)
     assert conditions(final) == [("SuccessCriteriaMet", "True", "SuccessPolicy"), ("Complete", "True", "SuccessPolicy")]
     assert "failed" not in final["status"]
     assert len(cluster.list("pods")) == 1
+
+
+def test_pods_that_fail_within_a_second_are_counted_together(cluster):
+    """lifecycle.md §10.2: the second is no active pod that is deleted because of the first."""
+    made = cluster.add(job(completions=2, parallelism=2, backoffLimit=0))
+    cluster.drive(JOB)
+    first, second = cluster.list("pods")
+    cluster.finish(first, "Failed")
+    cluster.run(0.5)
+    assert conditions(cluster.again(made)) == []
+    cluster.finish(second, "Failed")
+    cluster.run(2)
+    final = cluster.again(made)
+    assert final["status"]["failed"] == 2
+    assert conditions(final)[-1] == ("Failed", "True", "BackoffLimitExceeded")
+    assert "SuccessfulDelete" not in [e[1] for e in cluster.events("j")]
+
+
+def test_a_pod_that_ends_alone_is_counted_at_once(cluster):
+    made = cluster.add(job())
+    cluster.drive(JOB)
+    cluster.finish(cluster.list("pods")[0])
+    cluster.settle()
+    assert conditions(cluster.again(made))[-1] == ("Complete", "True", "CompletionsReached")
+
+
+def test_a_change_of_the_job_does_not_wait_for_pods_that_may_end_together(cluster):
+    made = cluster.add(job(completions=2, parallelism=2))
+    cluster.drive(JOB)
+    cluster.finish(cluster.list("pods")[0])
+    cluster.settle()
+    made = cluster.again(made)
+    cluster.change(made, spec={**made["spec"], "suspend": True}, metadata={**made["metadata"], "generation": 2})
+    cluster.settle()
+    assert conditions(cluster.again(made)) == [("Suspended", "True", "JobSuspended")]
 
 
 def test_suspending_deletes_the_pods_without_failures_and_resuming_starts_the_clock_anew(cluster):

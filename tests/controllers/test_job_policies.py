@@ -173,7 +173,7 @@ def test_a_work_queue_is_done_when_one_succeeded_and_the_rest_ended(cluster):
     assert [c["type"] for c in cluster.again(made)["status"].get("conditions", [])] == []
     for pod in rest:
         cluster.finish(pod)
-    cluster.settle()
+    cluster.run(2)
     assert [c["type"] for c in cluster.again(made)["status"]["conditions"]] == ["SuccessCriteriaMet", "Complete"]
 
 
@@ -200,7 +200,7 @@ def test_too_many_failed_indexes_end_the_job(cluster):
     cluster.drive(JOB)
     first, *_ = cluster.list("pods")
     cluster.finish(first, "Failed")
-    cluster.settle()
+    cluster.run(2)
     reasons = {c["reason"] for c in cluster.again(made)["status"]["conditions"]}
     assert reasons == {"MaxFailedIndexesExceeded"}
 

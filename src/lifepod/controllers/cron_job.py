@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
+from lifepod.api.cron_schedule import Schedule, ScheduleError, parse_schedule
 from lifepod.api.objects import JsonObject, format_time, parse_time
 from lifepod.api.writes import Write
-from lifepod.api.cron_schedule import Schedule, ScheduleError, parse_schedule
 from lifepod.controllers.outcome import (
     NOTHING,
     Change,

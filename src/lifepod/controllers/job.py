@@ -4,7 +4,8 @@ One look is one `syncJob`: judge the end, or manage pods; then account for finis
 finalizers off, and (a later look, which sees that) the counters up and the final condition. Key: (namespace, name, uid) of a
 Job, or (namespace, pod, "") of a tracked pod that has no Job. Memory: `job_backoff.Backoff`.
 Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/job_controller.go
-Differs: pod changes are batched (1 s) only for Jobs of more than 100 live pods; order and content of statuses are the same.
+Differs: pod changes are batched (1 s) only where it can be seen: when pods finish while others are active, so that those that
+end together are counted together; and for Jobs of more than 100 live pods.
 """
 
 from __future__ import annotations
@@ -135,7 +136,30 @@ def reconcile(look: Look) -> Outcome:
     if claimed.writes:
         return Outcome((claimed.writes,), memory=look.memory)
     memory = look.memory if isinstance(look.memory, Backoff) else None
-    return _sync(look, picture_of(job, claimed.pods, memory))
+    if memory is not None and _is_batching(memory, job, look.now):
+        return Outcome(wake_at=memory.batch_until, memory=memory)
+    picture = picture_of(job, claimed.pods, memory)
+    if memory is not None and memory.batch_until is None and _has_company(picture):
+        until = look.now + BATCH_PERIOD
+        return Outcome(wake_at=until, memory=memory._replace(batch_until=until, generation=_generation(job)))
+    return _sync(look, picture)
+
+
+def _is_batching(memory: Backoff, job: JsonObject, now: datetime) -> bool:
+    """Whether finished pods still wait for others; a change of the Job itself ends the wait (lifecycle.md §10.2)."""
+    return memory.batch_until is not None and now < memory.batch_until and memory.generation == _generation(job)
+
+
+def _has_company(picture: Picture) -> bool:
+    """Pods have just finished while others may finish any moment.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/job_controller.go: updatePod, SyncJobBatchPeriod
+    """
+    return bool(picture.active) and bool(picture.new_succeeded or picture.new_failed)
+
+
+def _generation(job: JsonObject) -> int:
+    return int(job["metadata"].get("generation") or 0)
 
 
 def _released(pods: Iterable[JsonObject]) -> Outcome:

@@ -18,11 +18,16 @@ LONGEST_DELAY = timedelta(minutes=10)
 
 
 class Backoff(NamedTuple):
-    """The controller's memory of a Job: failures since the last success, the last one, and the pods counted in it."""
+    """The controller's memory of a Job: failures since the last success, the last one, and the pods counted in it.
+
+    `batch_until`: finished pods wait for company until then, as long as the Job is of this `generation`.
+    """
 
     failures: int = 0
     last_failure: datetime | None = None
     counted: frozenset[str] = frozenset()
+    batch_until: datetime | None = None
+    generation: int = 0
 
 
 def after_finished(before: Backoff, succeeded: Sequence[JsonObject], failed: Sequence[JsonObject]) -> Backoff:
@@ -35,7 +40,7 @@ def after_finished(before: Backoff, succeeded: Sequence[JsonObject], failed: Seq
     new_succeeded = [finish_time(p) for p in succeeded if uid_of(p) not in before.counted]
     if not new_succeeded:
         if not new_failed:
-            return before._replace(counted=uids)
+            return Backoff(before.failures, before.last_failure, uids)
         return Backoff(before.failures + len(new_failed), new_failed[-1], uids)
     later = [moment for moment in new_failed if moment > max(new_succeeded)]
     return Backoff(len(later), later[-1] if later else None, uids)
