@@ -5,7 +5,7 @@ finalizers off, and (a later look, which sees that) the counters up and the fina
 Job, or (namespace, pod, "") of a tracked pod that has no Job. Memory: `job_backoff.Backoff`.
 Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/job_controller.go
 Differs: pod changes are batched (1 s) only where it can be seen: when pods finish while others are active, so that those that
-end together are counted together; and for Jobs of more than 100 live pods.
+end together are counted together; when a container was started once too often; and for Jobs of more than 100 live pods.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from lifepod.controllers.job_end import (
     deadline_of,
     failure_or_policy_end,
     is_complete,
+    restarted_too_often,
 )
 from lifepod.controllers.job_indexes import format_indexes, index_of
 from lifepod.controllers.job_manage import MOST_AT_ONCE, Plan, deletion_wish, manage, release_wish
@@ -151,11 +152,13 @@ def _is_batching(memory: Backoff, job: JsonObject, now: datetime) -> bool:
 
 
 def _has_company(picture: Picture) -> bool:
-    """Pods have just finished while others may finish any moment.
+    """Pods have just finished while others may finish any moment, or the restarts that end the Job may go on to an end.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/job_controller.go: updatePod, SyncJobBatchPeriod
     """
-    return bool(picture.active) and bool(picture.new_succeeded or picture.new_failed)
+    if not picture.active or announced_end((picture.job.get("status") or {}).get("conditions") or []) is not None:
+        return False
+    return bool(picture.new_succeeded or picture.new_failed) or restarted_too_often(picture)
 
 
 def _generation(job: JsonObject) -> int:

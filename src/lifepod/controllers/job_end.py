@@ -55,7 +55,7 @@ def failure_or_policy_end(picture: Picture, now: datetime) -> End | None:
     message = fail_job_message(job, picture.pods)
     if message is not None:
         return End(False, "PodFailurePolicy", message)
-    if picture.failed > job["spec"].get("backoffLimit", 6) or _restarted_too_often(picture):
+    if picture.failed > job["spec"].get("backoffLimit", 6) or restarted_too_often(picture):
         return End(False, "BackoffLimitExceeded", BACKOFF_MESSAGE)
     deadline = deadline_of(job)
     if deadline is not None and now >= deadline:
@@ -71,7 +71,7 @@ def failure_or_policy_end(picture: Picture, now: datetime) -> End | None:
     return End(True, "SuccessPolicy", met) if met else None
 
 
-def _restarted_too_often(picture: Picture) -> bool:
+def restarted_too_often(picture: Picture) -> bool:
     """OnFailure: the restarts of all its pods reach the limit; with limit 0 the first one does."""
     spec = picture.job["spec"]
     if (spec["template"].get("spec") or {}).get("restartPolicy") != "OnFailure":
