@@ -26,7 +26,7 @@ def _all(names: str) -> dict[str, Support]:
     return dict.fromkeys(names.split(), Support("honoured"))
 
 
-_SANDBOX_ONLY = "sandbox only; runtime `host` refuses the pod, `sim` does not need it"
+_NAMES_IN_SANDBOX = "sandbox only; runtime `host` has this machine's resolver, and only our `nslookup` the search list"
 
 FIELDS: dict[str, dict[str, Support]] = {
     "io.k8s.api.core.v1.PodSpec": {
@@ -39,8 +39,8 @@ FIELDS: dict[str, dict[str, Support]] = {
         "affinity": Support(
             "partly", "required node affinity, pod affinity and anti-affinity filter; preferences only weigh"
         ),
-        "dnsConfig": Support("partly", _SANDBOX_ONLY),
-        "dnsPolicy": Support("partly", _SANDBOX_ONLY),
+        "dnsConfig": Support("partly", _NAMES_IN_SANDBOX),
+        "dnsPolicy": Support("partly", _NAMES_IN_SANDBOX),
         "hostNetwork": Support("partly", "the machine's own network; no host port is checked against other programs"),
         "hostIPC": Support("warned", "containers keep their own IPC namespace"),
         "hostPID": Support("partly", "runtime `sim` has no processes of this machine to show"),
@@ -64,8 +64,8 @@ FIELDS: dict[str, dict[str, Support]] = {
             "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe startupProbe terminationMessagePath "
             "terminationMessagePolicy stdin stdinOnce tty"
         ),
-        "workingDir": Support("partly", _SANDBOX_ONLY),
-        "volumeMounts": Support("partly", _SANDBOX_ONLY),
+        "workingDir": Support("partly", "runtime `host` needs a folder of this machine"),
+        "volumeMounts": Support("partly", "runtime `host` refuses all but this machine's paths at their own places"),
         "resources": Support(
             "partly",
             "requests and limits count for scheduling and QoS; how far limits hold on this machine says the Node's condition `lifepod.dev/LimitsEnforced`",

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from lifepod.runtime.base import Resources
-from lifepod.runtime.process import linux
 from lifepod.runtime.process.loose_limits import data_limit, with_groups, without_groups
 
 MI = 1024**2
@@ -55,6 +54,6 @@ def test_the_node_says_which_limits_are_the_kernels(controllers: set[str], whole
 
 
 def test_on_other_systems_nothing_is_limited_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linux, "IS_LINUX", False)
+    monkeypatch.setattr("lifepod.runtime.process.loose_limits._IS_LINUX", False)
     assert data_limit(MI) == 0
     assert without_groups().message == "no control group can be made: memory is not limited; cpu is not limited"

@@ -7,10 +7,10 @@ stacks of threads count whole, used or not, and each process counts for itself. 
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
-from lifepod.runtime.process import linux
-
+_IS_LINUX = sys.platform == "linux"
 _HEADROOM = 256 * 1024**2
 CONDITION = "lifepod.dev/LimitsEnforced"
 
@@ -25,7 +25,7 @@ class Enforcement(NamedTuple):
 
 def data_limit(memory_limit_bytes: int | None) -> int:
     """The most private memory that a process of a container with this limit may have; 0: any."""
-    if memory_limit_bytes is None or not linux.IS_LINUX:
+    if memory_limit_bytes is None or not _IS_LINUX:
         return 0
     return 2 * memory_limit_bytes + _HEADROOM
 
@@ -34,7 +34,7 @@ def without_groups() -> Enforcement:
     """What the node says where no control group can be made."""
     memory = (
         "a process that takes much more memory than its container's limit (twice that and 256Mi) gets no more, and none is OOMKilled"
-        if linux.IS_LINUX
+        if _IS_LINUX
         else "memory is not limited"
     )
     return Enforcement(False, "NoControlGroups", f"no control group can be made: {memory}; cpu is not limited")

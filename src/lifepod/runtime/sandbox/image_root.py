@@ -12,7 +12,7 @@ import stat
 import subprocess
 
 from lifepod.runtime.images.scoped_path import resolve_in_root
-from lifepod.runtime.sandbox.process_namespace import proc_options
+from lifepod.runtime.sandbox.proc_mount import proc_options
 from lifepod.runtime.sandbox.root_file_system import BindMount
 
 _KERNEL = ("/proc", "/dev", "/sys")

@@ -1,7 +1,7 @@
-"""The process namespace that the containers of a pod share: its first process, how they enter it, and what they see as /proc.
+"""The process namespace that the containers of a pod share, and its first process. Runs inside the node process.
 
 bubblewrap cannot mount /proc of a namespace that it did not make, so the first process does, in a folder of the node's, and the
-containers get that folder. A container's first process is then no process 1: signals act on it as on any program, and
+containers get that folder (`proc_mount.py`). A container's first process is then no process 1: signals act on it as on any program, and
 what it leaves behind goes to the pod's first process; the supervisor ends it (`process/supervisor.py`).
 """
 
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x2, 0x4, 0x8
 _NAME = b"/pause"
-_COVERED = ("sys", "sysrq-trigger", "irq", "bus")
-"""What bubblewrap makes read-only in each /proc that it mounts itself."""
-
-
-def proc_options(shown: str) -> list[str]:
-    """bubblewrap's options for /proc: a fresh one of the container's own, or the folder that shows another."""
-    if not shown:
-        return ["--proc", "/proc"]
-    words = ["--bind", shown, "/proc"]
-    for name in _COVERED:
-        words += ["--ro-bind-try", f"{shown}/{name}", f"/proc/{name}"]
-    return words
 
 
 class FirstProcess:

@@ -15,7 +15,7 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 from lifepod.runtime.sandbox.host_folders import HostFolders, mount_points
-from lifepod.runtime.sandbox.process_namespace import proc_options
+from lifepod.runtime.sandbox.proc_mount import proc_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
