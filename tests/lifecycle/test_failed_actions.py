@@ -227,3 +227,25 @@ def test_a_sandbox_that_fails_for_a_pod_that_is_being_deleted_is_not_told_of() -
         return len(world.run(5).told("FailedCreatePodSandBox"))
 
     assert (told(False), told(True)) == (1, 0)
+
+
+def test_a_prober_that_only_fails_itself_has_three_tries_each_time() -> None:
+    """lifecycle.md §6.2.9."""
+    world = World(
+        pod_json({"containers": [container(livenessProbe={**PROBE, "periodSeconds": 10})]}),
+        Script(probe=lambda name, kind, at: Probed("unknown", "no such file")),
+    ).run(25)
+    assert len(times(world, RunProbe)) == 9
+    assert len(world.told("Unhealthy")) == 3
+
+
+def test_a_pod_deleted_before_its_image_came_ends_failed_and_keeps_why_it_was_not_ready() -> None:
+    """lifecycle.md §13.15: only conditions that are still True are rewritten when the phase becomes terminal (§1.4.5)."""
+    script = Script(image_present=False, pull=lambda image, nth: Failed("ErrImagePull", "denied"))
+    world = World(pod_json({"containers": [container()]}), script)
+    world.at(4, world.delete)
+    world.run(20)
+    last = world.statuses[-1][1]
+    assert last["phase"] == "Failed"
+    assert {c["type"]: c.get("reason") for c in last["conditions"]}["Ready"] == "ContainersNotReady"
+    assert last["containerStatuses"][0]["state"]["terminated"]["reason"] == "ContainerStatusUnknown"
