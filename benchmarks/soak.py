@@ -18,7 +18,7 @@ import time
 from functools import lru_cache
 from statistics import median
 
-from api_bench import Server
+from api_bench import Server, revision_of
 
 from lifepod.store.history import MAX_AGE_SECONDS
 
@@ -29,7 +29,7 @@ HISTORY = MAX_AGE_SECONDS
 SAMPLE = 5.0
 QUIET = 3.0
 """Seconds without a line after which a watcher has heard everything, once nobody writes."""
-PACE = 1 / 15
+PACE = 1 / 5
 """Seconds from one request of a writer to its next: a history of five minutes is as large as the load is fast."""
 BIG = 4
 """How many large config maps there are for clients that list them and stop reading."""
@@ -227,16 +227,21 @@ async def _soak(server: Server, seconds: float) -> int:
     others = [asyncio.create_task(_writer(server, told, ends, number)) for number in range(6)]
     others.append(asyncio.create_task(_rude(server, ends)))
     memory: list[int] = []
+    revisions: list[int] = []
     while time.monotonic() < ends:
         await asyncio.sleep(SAMPLE)
         memory.append(server.memory_kb())
+        revisions.append(int(revision_of(server)))
     await asyncio.gather(*others)
     told.written.set()
     held = await asyncio.gather(*watchers)
     _compare(server, told, held)
     judged = _judge_memory(told, memory, seconds)
     print(f"{told.requests} requests in {seconds:.0f} s; {judged}; CPU {server.cpu():.1f} s")
-    print("each minute, kB:", *memory[:: max(int(60 / SAMPLE), 1)])
+    minute, window = int(60 / SAMPLE), int(HISTORY / SAMPLE)
+    print("each minute, kB:", *memory[::minute])
+    kept = [revisions[at] - revisions[max(at - window, 0)] for at in range(0, len(revisions), minute)]
+    print("changes that the history held:", *kept)
     print("\n".join(told.faults[:20]) or "nothing lost")
     return 1 if told.faults else 0
 

@@ -26,7 +26,8 @@ BODY_SECONDS: Final = 60.0
 LINGER_SECONDS: Final = 0.5
 MAX_DISCARDED: Final = 64 * 1024 * 1024
 WRITE_HIGH_WATER: Final = 64 * 1024
-PIECE_BYTES: Final = 256 * 1024
+PIECE_BYTES: Final = 2 * 1024 * 1024
+"""A list of 500 pods still goes in one: in pieces of 256 kB it took the server twice the time."""
 STALLED_SECONDS: Final = 60.0
 MAX_PIPELINED: Final = 32
 
@@ -163,7 +164,8 @@ class HttpProtocol(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._queue = None
-        del self._parser  # it knows this connection: without that cycle all of it goes now, not when garbage is looked for
+        # The parser knows this connection: without that cycle all of it goes now, not when garbage is looked for.
+        del self._parser
 
     def pause_writing(self) -> None:
         self.is_writable = False
