@@ -284,7 +284,7 @@ def test_on_failure_the_restarts_of_the_pods_are_what_is_limited(cluster):
     (pod,) = cluster.list("pods")
     status = {"phase": "Running", "containerStatuses": [{"name": "main", "restartCount": 3}]}
     cluster.change(pod, status=status)
-    cluster.run(0.9)
+    cluster.run(1.9)
     assert conditions(cluster.again(made)) == []  # the container may end by itself first (lifecycle.md §10.2)
     cluster.run(0.2)
     final = cluster.again(made)

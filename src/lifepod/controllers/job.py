@@ -61,6 +61,7 @@ from lifepod.controllers.view import Key
 MANAGER = "kubernetes.io/job-controller"
 MANY_PODS = 100
 BATCH_PERIOD = timedelta(seconds=1)
+RELIST_PERIOD = timedelta(seconds=1)
 
 
 def _keys(change: Change) -> Iterable[Key]:
@@ -140,8 +141,8 @@ def reconcile(look: Look) -> Outcome:
     if memory is not None and _is_batching(memory, job, look.now):
         return Outcome(wake_at=memory.batch_until, memory=memory)
     picture = picture_of(job, claimed.pods, memory)
-    if memory is not None and memory.batch_until is None and _has_company(picture):
-        until = look.now + BATCH_PERIOD
+    if memory is not None and memory.batch_until is None and (wait := _wait_for_company(picture)):
+        until = look.now + wait
         return Outcome(wake_at=until, memory=memory._replace(batch_until=until, generation=_generation(job)))
     return _sync(look, picture)
 
@@ -151,14 +152,19 @@ def _is_batching(memory: Backoff, job: JsonObject, now: datetime) -> bool:
     return memory.batch_until is not None and now < memory.batch_until and memory.generation == _generation(job)
 
 
-def _has_company(picture: Picture) -> bool:
-    """Pods have just finished while others may finish any moment, or the restarts that end the Job may go on to an end.
+def _wait_for_company(picture: Picture) -> timedelta | None:
+    """How long pods that have just finished wait for others, and restarts that end the Job for the end of the container.
+
+    A real node tells of a restart with its next relist, a second later: both seconds are kept, so that what ends by itself
+    meanwhile is not stopped.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/job_controller.go: updatePod, SyncJobBatchPeriod
     """
     if not picture.active or announced_end((picture.job.get("status") or {}).get("conditions") or []) is not None:
-        return False
-    return bool(picture.new_succeeded or picture.new_failed) or restarted_too_often(picture)
+        return None
+    if picture.new_succeeded or picture.new_failed:
+        return BATCH_PERIOD
+    return RELIST_PERIOD + BATCH_PERIOD if restarted_too_often(picture) else None
 
 
 def _generation(job: JsonObject) -> int:
