@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from mini_runtime import Life, Script, World, container, pod_json
+from mini_runtime import T0, Life, Script, World, container, pod_json
 
 from lifepod.lifecycle.admission import refusal
 from lifepod.lifecycle.environment import expanded
+from lifepod.lifecycle.image_pull import may_pull_at
 from lifepod.lifecycle.init_containers import grace_of
+from lifepod.lifecycle.memory import Backoff, ProbeWorker, memory_from_json
 from lifepod.lifecycle.pod_spec import pod_from_json
-from lifepod.lifecycle.vocabulary import Refusal, RemoveContainer, StopContainer
+from lifepod.lifecycle.probes import judged
+from lifepod.lifecycle.restart_policy import effective_policy
+from lifepod.lifecycle.version import Profile
+from lifepod.lifecycle.vocabulary import (
+    Action,
+    CreateContainer,
+    ExecHandler,
+    Failed,
+    Probed,
+    ProbeSpec,
+    Refusal,
+    RemoveContainer,
+    StartContainer,
+    StopContainer,
+)
 
 PROBE = {"exec": {"command": ["true"]}}
 
@@ -99,3 +116,80 @@ def _sandbox_not_ready(world: World) -> None:
     """The sandbox is lost, its containers run on."""
     boxes = tuple(box._replace(state="notready") for box in world.report.sandboxes)
     world.report = world.report._replace(sandboxes=boxes)
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"), [(CreateContainer, "CreateContainerError"), (StartContainer, "RunContainerError")]
+)
+def test_a_start_that_fails_without_a_reason_has_that_of_its_stage(order: type, reason: str) -> None:
+    """lifecycle.md §2.2."""
+
+    class Refusing(World):
+        def _perform(self, action: Action) -> None:
+            if isinstance(action, order):
+                if isinstance(action, StartContainer):
+                    self._change(action.container_id, state="exited", exit_code=128, finished_at=self.now)
+                self._end(action.number, Failed("", "boom"), 0)
+            else:
+                super()._perform(action)
+
+    world = Refusing(pod_json({"containers": [container()]})).run(2)
+    states = [status["containerStatuses"][0]["state"] for _, status in world.statuses]
+    assert {"waiting": {"reason": reason, "message": "boom"}} in states
+
+
+def test_a_status_that_was_lost_is_sent_again_after_10_seconds_and_not_before() -> None:
+    """lifecycle.md §1.6: the status manager's sync."""
+    world = World(pod_json({"containers": [container()]})).run(5)
+    written = len(world.statuses)
+    world.lose_writes = 1
+    world.at(6, lambda: world.exit("c", 1))
+    world.run(8)
+    lost_at = 6
+    assert len(world.statuses) == written
+    world.run(40)
+    assert world.statuses[written][0] == pytest.approx(lost_at + 10, abs=0.01)
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(299, 1), (300, 0), (601, 0)])
+def test_a_pull_waits_for_its_delay(seconds: int, waits: int) -> None:
+    failed = Backoff("image", 300, T0)
+    now = T0 + timedelta(seconds=seconds)
+    assert may_pull_at(failed, now) == now + timedelta(seconds=waits)
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(600, 300), (601, 0)])
+def test_a_delay_nobody_used_for_600_s_is_forgotten(seconds: int, waits: int) -> None:
+    """lifecycle.md §5: twice the longest delay, counted from the last failure."""
+    failed = Backoff("image", 900, T0)
+    now = T0 + timedelta(seconds=seconds)
+    assert may_pull_at(failed, now) == now + timedelta(seconds=waits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "knows_rules", "policy"),
+    [("regular", True, "Never"), ("regular", False, "Always"), ("sidecar", True, "Always")],
+)
+def test_a_containers_own_policy_counts_where_the_minor_knows_one_but_not_a_sidecars(
+    kind: Any, knows_rules: bool, policy: str
+) -> None:
+    spec = pod_from_json(pod_json({"containers": [container()], "restartPolicy": "Always"})).spec
+    own = spec.containers[0]._replace(kind=kind, restart_policy="Never")
+    assert effective_policy(own, spec, Profile("1.35", container_restart_rules=knows_rules)) == policy
+
+
+def test_after_an_answer_a_prober_has_all_its_tries_again() -> None:
+    """lifecycle.md §6.2.9: three tries each time."""
+    spec = ProbeSpec(ExecHandler(("true",)))
+    worker = ProbeWorker("c", "readiness", T0, "id", tries=2)
+    worker = judged(worker, spec, Probed("success")).worker
+    again = []
+    for _ in range(3):
+        worker, is_tried_again, _ = judged(worker, spec, Probed("unknown"))
+        again.append(is_tried_again)
+    assert again == [True, True, False]
+
+
+def test_what_is_no_memory_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"^not the memory of a pod$"):
+        memory_from_json([])
