@@ -35,6 +35,7 @@ MASKS = [
     (r"kube-api-access-\w{5}", "kube-api-access-<suffix>"),
     (r"process://[0-9a-f]{64}", "process://<id>"),
     (r"sha256:[0-9a-f]{64}", "sha256:<digest>"),
+    (r'(?<=start exec ")[0-9a-f]{64}', "<id>"),
     (r":3\d{4}/TCP", ":<node-port>/TCP"),
     (r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "<jwt>"),
     (r"(Created pod: \w+)-[bcdfghjklmnpqrstvwxz2456789]{5}", r"\1-<suffix>"),
