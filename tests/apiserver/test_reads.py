@@ -190,3 +190,8 @@ def test_an_object_that_is_not_there_is_404_with_its_plural(api):
         api.get(api.kinds.of("jobs.batch"), "default", "x")
     assert refused.value.status["message"] == 'jobs.batch "x" not found'
     assert refused.value.status["details"] == {"name": "x", "group": "batch", "kind": "jobs"}
+
+
+def test_the_range_of_service_addresses_can_be_read(api):
+    found = api.get(api.kinds.of("servicecidrs.networking.k8s.io"), "", "kubernetes")
+    assert found["spec"] == {"cidrs": [api.settings.service_cidr]}

@@ -10,11 +10,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lifepod.api import apiregistration
-from lifepod.api.metrics_v1beta1 import GROUP as METRICS
-from lifepod.api.objects import JsonObject, format_time
+from lifepod.api.objects import JsonObject
 from lifepod.apiserver.create import create_stored
 from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.registrations import register_builtin
 from lifepod.apiserver.service_addresses import address_of_api
 
 if TYPE_CHECKING:
@@ -44,21 +43,7 @@ def bootstrap(api: Api, now: datetime) -> None:
         _ensure(api, "priorityclasses.scheduling.k8s.io", obj, options)
     _ensure(api, "storageclasses.storage.k8s.io", _STORAGE_CLASS, options)
     _ensure(api, "services", _kubernetes_service(api), options)
-    _ensure_registrations(api, options)
-
-
-def _ensure_registrations(api: Api, options: WriteOptions) -> None:
-    """One APIService for each group version that is served here; the registration's own group has none."""
-    served = dict.fromkeys((kind.group, kind.version) for kind in api.kinds if not kind.is_custom)
-    now = format_time(options.now)
-    for group, version in served:
-        if group not in (apiregistration.KINDS[0].group, METRICS):
-            _ensure(
-                api,
-                apiregistration.RESOURCE,
-                apiregistration.local_service(group, version, now, is_custom=False),
-                options,
-            )
+    register_builtin(api, options)
 
 
 def _ensure(api: Api, resource: str, obj: JsonObject, options: WriteOptions) -> None:

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lifepod.api.apiregistration import AUTOMANAGED, local_service
-from lifepod.api.apiregistration import RESOURCE as SERVICES
 from lifepod.api.custom_resource import as_version, custom_resource_rules, unread_rules_of
 from lifepod.api.kinds import Kind, Subresource
 from lifepod.api.objects import JsonObject, dig, format_time
 from lifepod.api.schema import type_of_crd_schema
-from lifepod.apiserver.create import create_stored
 from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.registrations import register_custom
 
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
@@ -34,7 +32,7 @@ def serve(api: Api, definition: JsonObject, options: WriteOptions) -> None:
     status = _status(definition, format_time(options.now), conflicts)
     if status != definition.get("status"):
         api.store.update(DEFINITIONS, {**definition, "status": status}, options.now)
-    _settle_registrations(api, definition["spec"]["group"], options)
+    register_custom(api, definition["spec"]["group"], options)
     for rule in unread_rules_of(definition):
         api.warn(f"x-kubernetes-validations: not checked by lifepod: {rule}")
 
@@ -76,28 +74,7 @@ def withdraw(api: Api, definition: JsonObject, options: WriteOptions) -> None:
         api.kinds.remove(kind)
         api.types.pop(kind.schema, None)
         api.custom_scales.pop(kind.schema, None)
-    _settle_registrations(api, definition["spec"]["group"], options)
-
-
-def _settle_registrations(api: Api, group: str, options: WriteOptions) -> None:
-    """One APIService for each version of the group that definitions serve, and none for one that they no longer do.
-
-    Source: k8s.io/kubernetes v1.34.4 pkg/controlplane/controller/crdregistration/crdregistration_controller.go
-    """
-    served = {f"{kind.version}.{group}": kind.version for kind in api.kinds if kind.group == group and kind.is_custom}
-    for name, version in served.items():
-        if api.store.record(SERVICES, "", name) is None:
-            made = local_service(group, version, format_time(options.now), is_custom=True)
-            kind = api.kinds.of(SERVICES)
-            create_stored(
-                api, kind, {"kind": kind.kind, "apiVersion": kind.api_version, **made}, WriteOptions(options.now)
-            )
-    for record in api.store.list(SERVICES).records:
-        found = api.store.decoded(record)
-        labels = found["metadata"].get("labels") or {}
-        is_ours = dig(found, "spec", "group") == group and labels.get(AUTOMANAGED) == "true"
-        if is_ours and record.name not in served:
-            api.store.delete(SERVICES, "", record.name, options.now)
+    register_custom(api, definition["spec"]["group"], options)
 
 
 def _resource(definition: JsonObject) -> str:
