@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifepod.api.selectors import parse_label_selector
-from lifepod.store import FieldTerm, Selection, Store, TooOld, Watch, history
+from lifepod.store import Change, FieldTerm, Selection, Store, TooOld, Watch, history
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 WEB = Selection("", parse_label_selector("app=web"))
@@ -104,6 +105,29 @@ def test_the_history_is_cut_when_the_texts_that_only_it_holds_become_too_much(mo
     with pytest.raises(TooOld):
         late.take()
     assert taken(watch) == [("DELETED", "5")]
+
+
+def changes_in_memory():
+    return sum(isinstance(each, Change) and each.new.resource == "measured" for each in gc.get_objects())
+
+
+def test_what_the_history_forgets_is_freed_at_once():
+    store = Store()
+    for number in range(600):
+        store.create("measured", pod(f"p{number}", "web"), NOW)
+    assert changes_in_memory() == 600
+    store.create("measured", pod("last", "web"), NOW + timedelta(seconds=301))
+    assert changes_in_memory() == 1
+
+
+def test_large_changes_do_not_keep_their_watch_lines(monkeypatch):
+    monkeypatch.setattr(history, "WARM_BYTES", 10_000)
+    store = Store()
+    watch = Watch(store, "pods")
+    for number in range(5):
+        store.create("pods", pod(f"p{number}", "x" * 4_000), NOW)
+    kept = [seen.change.obj is not None for seen in watch.take()]
+    assert kept == [False, False, False, True, True]
 
 
 def test_a_batch_ends_when_enough_bytes_were_taken_and_the_next_goes_on_there():

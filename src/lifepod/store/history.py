@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from typing import cast
 
 from lifepod.store.record import Change
 
@@ -18,6 +19,10 @@ MAX_AGE_SECONDS = 300.0
 MAX_REPLACED_BYTES = 256 * 1024 * 1024
 WARM_CHANGES = 1_024
 """How many of the newest changes keep their watch line and decoded object ready."""
+WARM_BYTES = 16 * 1024 * 1024
+"""How large the texts of those may be together."""
+_GONE = cast("Change", None)
+"""Stands in the place of a change that is forgotten, until the list is shortened."""
 
 
 class Timeline:
@@ -43,6 +48,7 @@ class Timeline:
     def pop_oldest(self) -> None:
         """Forget the oldest change. The list is shortened now and then, not each time."""
         self.trimmed_at = self._changes[self._start].revision
+        self._changes[self._start] = _GONE
         self._start += 1
         self.base += 1
         if self._start > 512 and self._start * 2 > len(self._changes):
@@ -73,6 +79,7 @@ class History:
         self._order: deque[tuple[float, int, Timeline]] = deque()
         self._replaced_bytes = 0
         self._warm: deque[Change] = deque()
+        self._warm_bytes = 0
         self.start = revision
         """The revision before the first change that was recorded here."""
 
@@ -91,8 +98,7 @@ class History:
         order.append((change.at, size, line))
         self._replaced_bytes += size
         self._warm.append(change)
-        if len(self._warm) > WARM_CHANGES:
-            self._warm.popleft().forget()
+        self._warm_bytes += len(change.new.encoded)
         oldest_kept = change.at - MAX_AGE_SECONDS
         while len(order) > 1 and (
             len(order) > MAX_CHANGES or order[0][0] < oldest_kept or self._replaced_bytes > MAX_REPLACED_BYTES
@@ -100,6 +106,10 @@ class History:
             _, size, line = order.popleft()
             line.pop_oldest()
             self._replaced_bytes -= size
+        while len(self._warm) > min(WARM_CHANGES, len(order)) or self._warm_bytes > WARM_BYTES:
+            cold = self._warm.popleft()
+            self._warm_bytes -= len(cold.new.encoded)
+            cold.forget()
 
 
 def replaced_bytes(change: Change) -> int:
