@@ -32,7 +32,7 @@ async def executed(node, container, *command) -> bytes:
     return output
 
 
-COMMANDS = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f 2>/dev/null; echo; done"
+COMMANDS = "for f in /proc/[0-9]*/cmdline; do cat $f 2>/dev/null | tr '\\0' ' '; echo; done"
 
 
 def test_containers_see_and_signal_each_other_below_the_pods_first_process(on_kind):
