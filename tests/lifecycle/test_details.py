@@ -140,9 +140,9 @@ def test_a_start_that_fails_without_a_reason_has_that_of_its_stage(order: type, 
 
 def test_a_status_that_was_lost_is_sent_again_after_10_seconds_and_not_before() -> None:
     """lifecycle.md §1.6: the status manager's sync."""
-    world = World(pod_json({"containers": [container()]})).run(5)
+    world = World(pod_json({"containers": [container()], "restartPolicy": "Never"})).run(5)
     written = len(world.statuses)
-    world.lose_writes = 1
+    world.lose_writes = 2
     world.at(6, lambda: world.exit("c", 1))
     world.run(8)
     lost_at = 6
