@@ -56,3 +56,20 @@ def test_an_autoscaler_can_be_written_and_read_in_both_versions(api):
         [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
     )
     assert api.get(old, "default", "h")["spec"]["targetCPUUtilizationPercentage"] == 50
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "gone"),
+    [
+        ("NodePort", {"type": "ClusterIP"}, {"externalTrafficPolicy", "nodePort"}),
+        ("LoadBalancer", {"type": "ClusterIP"}, {"externalTrafficPolicy", "allocateLoadBalancerNodePorts", "nodePort"}),
+        ("ClusterIP", {"type": "ExternalName", "externalName": "a.b"}, {"clusterIP", "clusterIPs", "ipFamilies"}),
+    ],
+)
+def test_a_service_of_another_type_leaves_behind_what_only_the_former_had(api, first, then, gone):
+    kind = api.kinds.of("services")
+    spec = {"type": first, "ports": [{"port": 80}]}
+    made = api.create(kind, "default", {"metadata": {"name": "s"}, "spec": spec}, OPTIONS)
+    assert gone <= made["spec"].keys() | made["spec"]["ports"][0].keys()
+    changed = api.patch(kind, "default", "s", {"spec": then}, "merge", OPTIONS).obj["spec"]
+    assert not gone & (changed.keys() | changed["ports"][0].keys())

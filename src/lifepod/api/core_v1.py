@@ -19,6 +19,7 @@ from lifepod.api.first_status import kept_namespace, prepared_namespace, startin
 from lifepod.api.honoured_warnings import pod_warnings, service_warnings
 from lifepod.api.kinds import CREATE_ONLY, Kind, Subresource, scale_of, status_of
 from lifepod.api.pod_writes import prepared_pod
+from lifepod.api.service_writes import kept_service
 from lifepod.api.validation_core import (
     claim_errors,
     claim_update_errors,
@@ -349,6 +350,7 @@ KINDS = (
         fields={"spec.clusterIP": ("spec", "clusterIP"), "spec.type": ("spec", "type")},
         default=default_service,
         prepare_create=starting_with({"loadBalancer": {}}),
+        prepare_update=kept_service,
         validate=service_errors,
         warnings=service_warnings,
         validate_update=service_update_errors,

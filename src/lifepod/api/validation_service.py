@@ -69,9 +69,6 @@ def _service_spec_errors(spec: JsonObject) -> list[FieldError]:
 def _affinity_errors(spec: JsonObject) -> list[FieldError]:
     """Source: validateClientIPAffinityConfig"""
     config = spec.get("sessionAffinityConfig")
-    if spec.get("sessionAffinity") == "None" and config is not None:
-        detail = "must not be set when session affinity is None"
-        return [forbidden("spec.sessionAffinityConfig", detail)]
     seconds = ((config or {}).get("clientIP") or {}).get("timeoutSeconds")
     if seconds is None or 0 < seconds <= _DAY_SECONDS:
         return []
