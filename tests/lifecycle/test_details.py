@@ -12,7 +12,7 @@ from lifepod.lifecycle.admission import refusal
 from lifepod.lifecycle.environment import expanded
 from lifepod.lifecycle.image_pull import may_pull_at
 from lifepod.lifecycle.init_containers import grace_of
-from lifepod.lifecycle.memory import Backoff, ProbeWorker, memory_from_json
+from lifepod.lifecycle.memory import Backoff, ProbeWorker, memory_from_json, seen_to_json
 from lifepod.lifecycle.pod_spec import pod_from_json
 from lifepod.lifecycle.probes import judged
 from lifepod.lifecycle.restart_policy import effective_policy
@@ -192,4 +192,4 @@ def test_after_an_answer_a_prober_has_all_its_tries_again() -> None:
 
 def test_what_is_no_memory_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"^not the memory of a pod$"):
-        memory_from_json([])
+        memory_from_json(seen_to_json(World(pod_json({"containers": [container()]})).seen()))
