@@ -216,7 +216,7 @@ def test_the_applied_order_wins_and_foreign_elements_keep_their_place():
 
 
 def test_sets_merge_by_value():
-    obj = config_map()
+    obj = config_map(a="1")
     one = {**obj, "metadata": {**obj["metadata"], "finalizers": ["x.io/a"]}}
     two = {**obj, "metadata": {**obj["metadata"], "finalizers": ["x.io/b"]}}
     made = apply(stored(apply(None, one)), two, manager="m2")

@@ -44,6 +44,35 @@ def test_null_is_an_empty_object():
     assert decode_json(b"null", POD) == ({}, ())
 
 
+@pytest.mark.parametrize(
+    ("given_", "kept"),
+    [
+        ({"env": [], "args": [], "resources": {"limits": {}}}, {"resources": {}}),
+        (
+            {"workingDir": "", "stdin": False, "ports": [{"containerPort": 80, "hostPort": 0}]},
+            {"ports": [{"containerPort": 80}]},
+        ),
+        (
+            {"securityContext": {"privileged": False, "runAsUser": 0}},
+            {"securityContext": {"privileged": False, "runAsUser": 0}},
+        ),
+        ({"env": [{"name": "EMPTY", "value": ""}]}, {"env": [{"name": "EMPTY"}]}),
+        ({"volumeMounts": [{"name": "", "mountPath": "/m"}]}, {"volumeMounts": [{"name": "", "mountPath": "/m"}]}),
+    ],
+    ids=["lists and maps", "texts, flags, numbers", "pointers are kept", "in lists", "fields always written are kept"],
+)
+def test_zero_values_that_go_would_not_write_again_are_not_kept(given_, kept):
+    assert decode_json(container(**given_), POD) == ({"spec": {"containers": [{"name": "c", **kept}]}}, ())
+
+
+def test_values_in_maps_and_of_custom_resources_may_be_zero():
+    assert prune({"data": {"a": ""}}, CONFIG_MAP).obj == {"data": {"a": ""}}
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}}}
+    obj = {"metadata": {"name": "a", "labels": {}}, "spec": {"n": 0}}
+    custom = type_of_crd_schema(schema)
+    assert prune(obj, custom).obj == {"metadata": {"name": "a"}, "spec": {"n": 0}}
+
+
 def test_field_names_are_case_sensitive():
     assert decode_json(b'{"Spec":{}}', POD).problems == ('unknown field "Spec"',)
 

@@ -197,6 +197,45 @@ def test_a_job_gets_its_selector_from_its_uid(api):
     assert selector == {"batch.kubernetes.io/controller-uid": made["metadata"]["uid"]}
 
 
+@pytest.mark.parametrize(
+    ("resource", "body", "owned"),
+    [
+        ("pods", pod(), {"f:spec"}),
+        ("services", {"spec": {"ports": [{"port": 80}]}}, {"f:spec"}),
+        (
+            "persistentvolumeclaims",
+            {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1"}}}},
+            {"f:spec"},
+        ),
+        (
+            "daemonsets.apps",
+            {
+                "spec": {
+                    "selector": {"matchLabels": {"a": "b"}},
+                    "template": {**pod(), "metadata": {"labels": {"a": "b"}}},
+                }
+            },
+            {"f:metadata", "f:spec"},
+        ),
+        ("namespaces", {}, {"f:metadata"}),
+    ],
+)
+def test_who_creates_owns_what_was_sent_and_defaults_but_nothing_that_the_server_adds_later(api, resource, body, owned):
+    made = create(api, resource, {**body, "metadata": {"name": "it"}})
+    (entry,) = made["metadata"]["managedFields"]
+    assert set(entry["fieldsV1"]) == owned
+    added = {
+        "f:tolerations",
+        "f:volumes",
+        "f:priority",
+        "f:serviceAccountName",
+        "f:clusterIP",
+        "f:ipFamilies",
+        "f:storageClassName",
+    }
+    assert not added & set(entry["fieldsV1"].get("f:spec", {}))
+
+
 # ---------------------------------------------------------------------------------------------------------- update, patch
 
 

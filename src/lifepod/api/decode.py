@@ -1,8 +1,8 @@
 """What a request's JSON means to a type: the object as Go would have read it, and what strict decoding complains of.
 
 `decode_json(body, type)` reads bytes, `prune(obj, type)` what is JSON already (from YAML, protobuf, a patch). Both drop
-unknown fields and null members, write quantities and times canonically, and raise `DecodeError` with upstream's text on
-a value of the wrong type. The caller adds the frame (`Pod in version "v1" cannot be handled as a Pod: …`,
+unknown fields, null members and zero values that Go would not write again, write quantities and times canonically, and raise
+`DecodeError` with upstream's text on a value of the wrong type. The caller adds the frame (`Pod in version "v1" cannot be handled as a Pod: …`,
 `strict decoding error: …`) and decides what `problems` mean. A clean object comes back as the same object.
 
 Two walks: a compiled check per type, which says in one pass whether anything needs doing, and a slow one which does it
@@ -193,7 +193,7 @@ def _compiled(type_: Type) -> Check:
 
 
 def _object_check(type_: Type) -> Check:
-    rules: dict[str, tuple[type | None, Check | None]] = {}
+    rules: dict[str, tuple[type | None, Check | None, bool]] = {}
     fields = type_.fields
     if type_.keeps_unknown or (type_.structural and not type_.embedded and not fields):
         return lambda value: False
@@ -206,8 +206,10 @@ def _object_check(type_: Type) -> Check:
             if rule is None:
                 if name not in fields:
                     return False
-                rule = rules[name] = _rule(fields[name].type)
-            wanted, more = rule
+                rule = rules[name] = _rule(fields[name])
+            wanted, more, goes = rule
+            if goes and not inner:
+                return False
             if wanted is not None and type(inner) is not wanted:
                 return False
             if more is not None and not more(inner):
@@ -220,9 +222,20 @@ def _object_check(type_: Type) -> Check:
 _PLAIN: dict[str, type] = {"string": str, "boolean": bool}
 
 
-def _rule(type_: Type) -> tuple[type | None, Check | None]:
-    plain = _PLAIN.get(type_.kind)
-    return (plain, None) if plain else (None, _check_of(type_))
+def _rule(field: Field) -> tuple[type | None, Check | None, bool]:
+    plain = _PLAIN.get(field.type.kind)
+    return (plain, None, _goes_when_zero(field)) if plain else (None, _check_of(field.type), _goes_when_zero(field))
+
+
+_LEFT_OUT = frozenset(("string", "boolean", "int32", "int64", "number", "bytes", "array", "map"))
+
+
+def _goes_when_zero(field: Field) -> bool:
+    """Whether the zero value of this field is the same as none: `env: []` and `hostNetwork: false` are not kept, structs are.
+
+    Source: Go encoding/json: Marshal, the option omitempty
+    """
+    return field.omitempty and not field.pointer and field.type.kind in _LEFT_OUT and not field.type.structural
 
 
 def _items_check(is_array: bool, item: Type) -> Check:
@@ -305,7 +318,7 @@ class _Reader:
         self.first_error = self.first_error or _cannot(value, struct, stack, go)
 
     def object(self, obj: JsonValue, type_: Type, path: str, struct: str, stack: Stack) -> JsonValue:
-        """An object without unknown and null members, its values read."""
+        """An object without unknown, null and zero members, its values read."""
         if type(obj) is not dict:
             if not type_.structural:
                 self.mismatch(obj, struct, stack, type_.go)
@@ -324,8 +337,12 @@ class _Reader:
             elif inner is None and not field.type.structural:
                 changed = True
             else:
-                made[name] = read = self.value(inner, field.type, at, type_.struct, (*stack, name))
+                read = self.value(inner, field.type, at, type_.struct, (*stack, name))
                 changed = changed or read is not inner
+                if read or not _goes_when_zero(field):
+                    made[name] = read
+                else:
+                    changed = True
         return made if changed else obj
 
     def value(self, value: JsonValue, type_: Type, path: str, struct: str, stack: Stack) -> JsonValue:

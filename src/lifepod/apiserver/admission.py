@@ -44,21 +44,28 @@ def check_namespace(api: Api, kind: Kind, obj: JsonObject) -> None:
         raise forbidden(kind, obj["metadata"].get("name", ""), why, causes)
 
 
+def as_read(kind: Kind, obj: JsonObject) -> JsonObject:
+    """A new object with what upstream adds while it reads it, so that its writer owns that, too."""
+    match kind.resource:
+        case "namespaces":
+            return _labelled_namespace(obj)
+        case "daemonsets.apps":
+            return replaced(obj, ("metadata", "annotations", _TEMPLATE_GENERATION), "1")
+        case _:
+            return obj
+
+
 def admitted(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
     """A new object after mutating admission. Raises 403."""
     match kind.resource:
         case "pods":
             return with_limit_range_defaults(api, admitted_pod(api, kind, obj))
-        case "namespaces":
-            return _labelled_namespace(obj)
         case "persistentvolumeclaims":
             return _protected(_with_storage_class(api, obj), "kubernetes.io/pvc-protection")
         case "persistentvolumes":
             return _protected(obj, "kubernetes.io/pv-protection")
         case signing_requests.RESOURCE:
             return signing_requests.with_requester(obj, options)
-        case "daemonsets.apps":
-            return replaced(obj, ("metadata", "annotations", _TEMPLATE_GENERATION), "1")
         case _:
             return obj
 

@@ -1,6 +1,7 @@
 """POST: an object comes into being.
 
-Order: decode, default, mutating admission, metadata, the kind's preparation, validation, store.
+Order: decode, default, managedFields, mutating admission, metadata, the kind's preparation, validation, store. What comes after
+managedFields (a pod's tolerations, a Service's address, a Job's labels) is owned by nobody.
 
 Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/create.go: createHandler
         k8s.io/apiserver v0.34.4 pkg/registry/rest/create.go: BeforeCreate
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
-from lifepod.apiserver.admission import admitted, check_admission, check_namespace, settle_created
+from lifepod.apiserver.admission import admitted, as_read, check_admission, check_namespace, settle_created
 from lifepod.apiserver.metadata import NAME_TRIES, generated_name, new_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.status_errors import already_exists, invalid_object
@@ -35,7 +36,8 @@ def create(api: Api, kind: Kind, namespace: str, obj: JsonObject, options: Write
 def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
     """Create an object that is in its stored version."""
     check_namespace(api, kind, obj)
-    obj = kind.default(obj)
+    obj = as_read(kind, kind.default(obj))
+    obj = api.managed(kind, obj, None, options)
     obj = admitted(api, kind, obj, options)
     generated = not obj["metadata"].get("name")
     obj = {**obj, "metadata": new_metadata(kind, obj, api.ids, options.now)}
@@ -58,7 +60,6 @@ def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) 
 def _prepared(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
     ready = kind.prepare_create(obj)
     ready = api.allocated(kind, ready, None)
-    ready = api.managed(kind, ready, None, options)
     api.warn(*kind.warnings(ready, None))
     if errors := kind.validate(ready):
         raise invalid_object(kind, ready["metadata"].get("name", ""), errors)
