@@ -75,7 +75,11 @@ async def _writer(server: Server, told: Told, ends: float, number: int) -> None:
         await asyncio.sleep(max(due - time.monotonic(), 0))
         name = f"w{number}-{chance.randrange(40)}"
         work = _pods if chance.random() < 0.3 else _config_maps
-        status, text = await _ask(server, *work(chance, name))
+        try:
+            status, text = await _ask(server, *work(chance, name))
+        except OSError as exc:
+            told.faults.append(f"{ends - time.monotonic():.0f} s before the end: {exc!r}")
+            continue
         told.requests += 1
         if status >= 500:
             told.faults.append(f"{status} {text[:300]!r}")

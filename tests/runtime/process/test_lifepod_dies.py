@@ -81,7 +81,7 @@ def test_with_persistence_the_next_lifepod_adopts_running_and_ended_containers(m
         sandbox = node.runtime.reports()["u1"].sandboxes[0]
         if shared:
             seen = await node.run(
-                sandbox.id, "sh", "-c", "cat /proc/1/comm; grep -l ' 7.*TERM' /proc/[0-9]*/cmdline", name="sees"
+                sandbox.id, "sh", "-c", "cat /proc/1/comm; grep -sl ' 7.*TERM' /proc/[0-9]*/cmdline; true", name="sees"
             )
             assert (seen[0], seen[1].split()[0], seen[1].count(b"cmdline") > 0) == (0, b"pause", True)
         await node.do(StopContainerOrder(by_name["long"].id, 10))
