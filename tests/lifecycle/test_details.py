@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from lifepod.lifecycle.vocabulary import (
     CreateContainer,
     ExecHandler,
     Failed,
+    HttpGetHandler,
     Probed,
     ProbeSpec,
     Refusal,
@@ -193,3 +195,42 @@ def test_after_an_answer_a_prober_has_all_its_tries_again() -> None:
 def test_what_is_no_memory_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"^not the memory of a pod$"):
         memory_from_json(seen_to_json(World(pod_json({"containers": [container()]})).seen()))
+
+
+def test_any_of_a_pods_node_terms_is_enough() -> None:
+    """k8s docs: nodeSelectorTerms are ORed."""
+    terms = [{"matchExpressions": [{"key": "zone", "operator": "In", "values": [zone]}]} for zone in ("a", "b")]
+    wish = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+    made = pod_json({"containers": [container()], "affinity": wish})
+    node = {"metadata": {"name": "n", "labels": {"zone": "b"}}, "status": {"allocatable": {"pods": "10"}}}
+    assert refusal(made, node, []) is None
+
+
+def test_a_probes_own_host_and_scheme_are_read() -> None:
+    """lifecycle.md §6.1."""
+    get = {"port": 80, "host": "1.2.3.4", "scheme": "HTTPS"}
+    made = pod_from_json(pod_json({"containers": [container(livenessProbe={"httpGet": get})]}))
+    probe = made.spec.containers[0].liveness_probe
+    assert probe is not None
+    assert probe.handler == HttpGetHandler(80, "/", "HTTPS", "1.2.3.4", ())
+
+
+def test_the_status_shows_what_a_container_asked_for() -> None:
+    asked = {"limits": {"cpu": "1"}, "requests": {"cpu": "500m"}}
+    world = World(pod_json({"containers": [container(resources=asked)]})).run(5)
+    assert world.obj is not None
+    assert world.obj["status"]["containerStatuses"][0]["resources"] == asked
+
+
+def test_volumes_that_fail_are_tried_after_half_a_second_and_at_most_122_seconds_later() -> None:
+    """lifecycle.md §9: the exponential back-off of the volume manager."""
+    tries: list[float] = []
+
+    def mounts(at: float) -> Failed:
+        tries.append(at)
+        return Failed("", "no such secret")
+
+    World(pod_json({"containers": [container()]}), Script(mounts=mounts)).run(900)
+    gaps = [round(b - a, 3) for a, b in pairwise(tries)]
+    assert gaps[:9] == [0.5, 1, 2, 4, 8, 16, 32, 64, 122]
+    assert max(gaps) == 122
