@@ -6,6 +6,7 @@ Source: github.com/distribution/reference v0.6 normalize.go (ParseNormalizedName
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -42,6 +43,7 @@ class BadReference(ValueError):
     """The name does not parse; the text is upstream's."""
 
 
+@lru_cache(maxsize=1024)
 def parse(name: str) -> ImageReference:
     """The parts of an image name, docker.io's short names filled in. Raises BadReference.
 

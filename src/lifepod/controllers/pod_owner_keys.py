@@ -17,6 +17,8 @@ from lifepod.controllers.view import Key
 
 def pod_owner_keys(change: Change, kind: str, group: str, resource: str) -> Iterable[Key]:
     """The controllers of one kind that a pod's change concerns: its owner (of now and before), or who may adopt it."""
+    if change.type == "MODIFIED" and change.old is not None and _is_same_to_owners(change.old, change.obj):
+        return ()
     keys = [controller_key(pod, kind, group) for pod in (change.obj, change.old) if pod is not None]
     found = [key for key in keys if key is not None]
     if controller_of(change.obj) is None and change.type != "DELETED":
@@ -25,8 +27,6 @@ def pod_owner_keys(change: Change, kind: str, group: str, resource: str) -> Iter
             for owner in change.view.list(resource, namespace_of(change.obj))
             if selects(owner["spec"].get("selector"), labels_of(change.obj))
         ]
-    if found and change.type == "MODIFIED" and change.old is not None and _is_same_to_owners(change.old, change.obj):
-        return ()
     return found
 
 
