@@ -71,3 +71,14 @@ def test_documents_are_json_and_the_index_names_them():
     assert index({"apis/batch/v1": "AA"}) == {
         "paths": {"apis/batch/v1": {"serverRelativeURL": "/openapi/v3/apis/batch/v1?hash=AA"}}
     }
+
+
+def test_custom_resources_do_not_say_that_they_take_strategic_patches():
+    def patch_types(kind: Kind) -> set[str]:
+        paths = document(kind.group, "v1", [kind])["paths"]
+        (path,) = (path for path in paths if path.endswith("/{name}"))
+        return {name.split("/")[1] for name in paths[path]["patch"]["requestBody"]["content"]}
+
+    plain = {"apply-patch+yaml", "json-patch+json", "merge-patch+json"}
+    assert patch_types(WIDGET._replace(is_custom=True, custom_schema={})) == plain
+    assert patch_types(POD) == {*plain, "strategic-merge-patch+json"}

@@ -27,8 +27,8 @@ _PATCHES = (
     "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
 )
+_STRATEGIC = "application/strategic-merge-patch+json"
 
 _SCALARS: dict[str, JsonObject] = {
     "string": {"type": "string"},
@@ -236,7 +236,7 @@ def _paths(kind: Kind, name: str) -> JsonObject:
 
 def _operations(kind: Kind, name: str, verbs: dict[str, tuple[str, str]]) -> JsonObject:
     return {
-        method: _operation(method, action, name if action != "list" else f"{name}List", _gvk(kind))
+        method: _operation(kind, method, action, name if action != "list" else f"{name}List", _gvk(kind))
         for verb, (method, action) in verbs.items()
         if verb in kind.verbs
     }
@@ -251,14 +251,19 @@ def _subresource_operations(kind: Kind, subresource: Subresource, name: str) -> 
     }
     own = name if subresource.kind == kind.kind else ""
     return {
-        methods[verb]: _operation(methods[verb], methods[verb], own, gvk)
+        methods[verb]: _operation(kind, methods[verb], methods[verb], own, gvk)
         for verb in subresource.verbs
         if verb in methods
     }
 
 
-def _operation(method: str, action: str, schema: str, gvk: JsonObject) -> JsonObject:
-    """One operation; the writing ones take dryRun, fieldManager and fieldValidation."""
+def _operation(kind: Kind, method: str, action: str, schema: str, gvk: JsonObject) -> JsonObject:
+    """One operation; the writing ones take dryRun, fieldManager and fieldValidation.
+
+    `kubectl apply` sends a strategic patch where the document says so; custom resources have no merge keys and take none.
+
+    Source: kubectl v1.34 pkg/cmd/apply/patcher.go: gvkSupportsPatchOpenAPIV3
+    """
     content = {"application/json": {"schema": {"$ref": _REF + schema}}} if schema and method != "delete" else {}
     made: JsonObject = {
         "responses": {"200": {"description": "OK", "content": content} if content else {"description": "OK"}},
@@ -268,8 +273,9 @@ def _operation(method: str, action: str, schema: str, gvk: JsonObject) -> JsonOb
     if method in ("post", "put", "patch"):
         made["parameters"] = _WRITE_PARAMETERS + (_FORCE if method == "patch" else [])
     if method == "patch":
+        patches = _PATCHES if kind.is_custom else (*_PATCHES, _STRATEGIC)
         made["requestBody"] = {
-            "content": {patch: {"schema": {"type": "object"}} for patch in _PATCHES},
+            "content": {patch: {"schema": {"type": "object"}} for patch in patches},
             "required": True,
         }
     elif content and method in ("post", "put"):

@@ -162,29 +162,21 @@ def rewritten(steps: list[tuple[Step, list[str]]], version: str) -> str:
         mark = "? " if step.patient else "$ "
         lines += [mark + step.command[0], *("> " + line for line in step.command[1:])]
         held = matches(expected_lines(step, version), printed)
-        lines += step.expected if held else _merged(step.expected, printed, version)
+        lines += step.expected if held else _with(step, printed, version)
     return "\n".join(lines) + "\n"
 
 
-def _merged(expected: tuple[str, ...], printed: list[str], version: str) -> list[str]:
-    marked: list[tuple[set[str], str]] = []
-    for line in expected:
-        found = re.match(r"((?:\d\.\d+,?)+)\| ?(.*)", line)
-        marked.append((set(found[1].split(",")), found[2]) if found else (set(VERSIONS), line))
-    if not marked:
+def _with(step: Step, printed: list[str], version: str) -> list[str]:
+    """The expected lines when one version prints something else; a line that all versions print carries no mark."""
+    if not step.expected:
         return printed
-    own = [at for at, (versions, _) in enumerate(marked) if version in versions]
-    texts = [marked[at][1] for at in own]
-    made: list[tuple[int, set[str], str]] = [(at, set(versions), text) for at, (versions, text) in enumerate(marked)]
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, texts, printed, autojunk=False).get_opcodes():
-        if kind != "equal":
-            for at in own[a:b]:
-                made = [(i, v - {version} if i == at else v, t) for i, v, t in made]
-            where = own[b - 1] if b else -1
-            place = next((n + 1 for n in range(len(made) - 1, -1, -1) if made[n][0] <= where), 0)
-            made[place:place] = [(where, {version}, text) for text in printed[c:d]]
-    return [
-        text if versions == set(VERSIONS) else f"{','.join(sorted(versions))}| {text}"
-        for _, versions, text in made
-        if versions
-    ]
+    woven: list[tuple[set[str], str]] = []
+    for each in VERSIONS:
+        lines = printed if each == version else expected_lines(step, each)
+        opcodes = difflib.SequenceMatcher(None, [text for _, text in woven], lines, autojunk=False).get_opcodes()
+        made: list[tuple[set[str], str]] = []
+        for kind, a, b, c, d in opcodes:
+            made += [(versions | {each} if kind == "equal" else versions, text) for versions, text in woven[a:b]]
+            made += [({each}, text) for text in lines[c:d] if kind != "equal"]
+        woven = made
+    return [text if versions == set(VERSIONS) else f"{','.join(sorted(versions))}| {text}" for versions, text in woven]
