@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from lifepod.api.objects import JsonObject
-from lifepod.lifecycle.memory import HeldBack, PodMemory, UnderWay
+from lifepod.lifecycle.memory import HeldBack, PodMemory, Sync, Task, UnderWay
 from lifepod.lifecycle.version import profile_of
 from lifepod.lifecycle.vocabulary import Action, Because, Event, Pod, Seen, Step
 
@@ -58,6 +58,16 @@ class Draft:
     def is_under_way(self, kind: str, target: str = "") -> bool:
         """Whether such an action was asked for and has not ended."""
         return any(u.kind == kind and u.target == target for u in self.under_way)
+
+    def set_task(self, task: Task) -> None:
+        """Put the current task of the sync as it is now."""
+        assert self.sync is not None
+        self.sync = Sync((task, *self.sync.tasks[1:]), *self.sync[1:])
+
+    def next_task(self) -> None:
+        """The current task of the sync is over."""
+        assert self.sync is not None
+        self.sync = Sync(self.sync.tasks[1:], *self.sync[1:])
 
     def explain(
         self, rule: str, subject: str, verdict: str, *facts: tuple[str, str], until: datetime | None = None

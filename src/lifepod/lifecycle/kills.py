@@ -79,3 +79,13 @@ def take_kill_end(d: Draft, ended: UnderWay, outcome: Outcome) -> None:
     elif isinstance(outcome, Failed):
         d.events.append(say.kill_failed(outcome.message))
         d.kills = tuple(k._replace(number=-1) if k.number == ended.number else k for k in d.kills)
+
+
+def drop_failed_kills(d: Draft) -> bool:
+    """A stop that the runtime refused ends the sync; the next one tries again. Whether there was one."""
+    if not any(k.number == -1 for k in d.kills):
+        return False
+    assert d.sync is not None
+    d.kills, d.killing_pod = (), False
+    d.sync = d.sync._replace(tasks=(), failed=True)
+    return True

@@ -10,27 +10,24 @@ from datetime import datetime, timedelta
 
 from lifepod.api.objects import JsonObject, format_time
 from lifepod.lifecycle import event_reasons as say
-from lifepod.lifecycle import probes
 from lifepod.lifecycle.draft import Draft
 from lifepod.lifecycle.kills import advance_kills, kill_every, take_kill_end
-from lifepod.lifecycle.memory import HeldBack, PodMemory, ProbeWorker, StartTask, UnderWay, VolumesTask, with_moments
+from lifepod.lifecycle.memory import HeldBack, PodMemory, StartTask, UnderWay, VolumesTask, with_moments
+from lifepod.lifecycle.news import take_pod, take_report
 from lifepod.lifecycle.pod_phase import TERMINAL
-from lifepod.lifecycle.pod_spec import container_named
-from lifepod.lifecycle.pod_status import generate_status, publish, shown_containers, with_probe_result
+from lifepod.lifecycle.pod_status import generate_status, publish
 from lifepod.lifecycle.pod_worker import deadline_at, stop_cause
+from lifepod.lifecycle.probe_runs import probe_moments, run_probes, take_probe
 from lifepod.lifecycle.sync_plan import cut_short, new_sync, remove_container, run_tasks, stop_sandboxes, take_sync_end
 from lifepod.lifecycle.termination import effective_grace, terminated_for_good
 from lifepod.lifecycle.vocabulary import (
     ContainerSpec,
     DeletePod,
-    Ended,
     Event,
     Failed,
     Pod,
     PodSpec,
-    Probed,
     RemoveSandbox,
-    RunProbe,
     Seen,
     Step,
     UnmountVolumes,
@@ -60,8 +57,8 @@ def step(memory: PodMemory, seen: Seen, now: datetime) -> Step:
     if memory.worker == "finished" or (seen.pod is None and memory.pod is None):
         return Step(memory._replace(worker="finished", wake_at=None), None, (), (), None, finished=True)
     d = Draft(memory, seen, now)
-    _take_pod(d)
-    _take_report(d)
+    take_pod(d)
+    take_report(d)
     _take_ended(d)
     advance_kills(d)
     if d.worker == "syncing":
@@ -71,7 +68,7 @@ def step(memory: PodMemory, seen: Seen, now: datetime) -> Step:
     if d.worker == "terminated":
         _finish(d)
     advance_kills(d)
-    _run_probes(d)
+    run_probes(d)
     _repeat_lost_status(d)
     _resend_later(d)
     _remember_waiting(d)
@@ -131,58 +128,6 @@ def _is_settled(memory: PodMemory, seen: Seen, now: datetime) -> bool:
 # ------------------------------------------------------------------------------------------------ taking what is new
 
 
-def _take_pod(d: Draft) -> None:
-    """The pod's object: what in it makes a sync (a status of our own coming back does not)."""
-    seen = d.seen.pod
-    if d.kill_request is None and d.seen.kill is not None:
-        d.kill_request = d.seen.kill
-    if d.refusal is None:
-        d.refusal = d.seen.refusal
-    if seen is None:
-        d.pod_gone = True
-        return
-    known = d.known_pod
-    d.known_pod = seen
-    if known is None:
-        d.sync_wanted = True
-        d.attempts = _attempts_shown(seen)
-    elif known is not seen and (
-        known.generation != seen.generation or known.deletion != seen.deletion or _gates(known) != _gates(seen)
-    ):
-        d.sync_wanted = True
-        d.retry_at = None
-
-
-def _attempts_shown(pod: Pod) -> tuple[tuple[str, int], ...]:
-    """The attempts that the status tells of: after a restart of the agent the numbers go on."""
-    return tuple(
-        (s["name"], s.get("restartCount", 0))
-        for member in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
-        for s in pod.status.get(member) or ()
-        if s.get("containerID") or s.get("restartCount")
-    )
-
-
-def _gates(pod: Pod) -> list[tuple[str, str]]:
-    """The conditions that the pod's readiness gates name."""
-    gates = pod.spec.readiness_gates
-    return [(c["type"], c["status"]) for c in pod.status.get("conditions") or () if c["type"] in gates] if gates else []
-
-
-def _take_report(d: Draft) -> None:
-    """The runtime's picture: any difference makes a sync; attempts are remembered beyond the runtime's memory."""
-    report = d.seen.report
-    if report is d.report or report == d.report:
-        return
-    d.report = report
-    d.sync_wanted = True
-    highest = dict(d.attempts)
-    for r in report.containers:
-        if r.attempt > highest.get(r.name, -1):
-            highest[r.name] = r.attempt
-    d.attempts = tuple(highest.items())
-
-
 def _take_ended(d: Draft) -> None:
     """Every end is taken once; one that nobody waits for is ignored."""
     for ended in d.seen.ended:
@@ -193,7 +138,7 @@ def _take_ended(d: Draft) -> None:
         if found.kind in SYNC_KINDS:
             take_sync_end(d, found, ended.outcome, ended.at)
         elif found.kind == "probe":
-            _take_probe(d, found, ended)
+            take_probe(d, found, ended)
         elif found.kind in ("preStop", "stop"):
             take_kill_end(d, found, ended.outcome)
         elif isinstance(ended.outcome, Failed):
@@ -489,97 +434,6 @@ def _resend_later(d: Draft) -> None:
         d.status_out, d.resend_at = d.sent, d.now + STATUS_RECONCILE if is_phase_missing else None
 
 
-# ------------------------------------------------------------------------------------------------ probes
-
-
-def _take_probe(d: Draft, found: UnderWay, ended: Ended) -> None:
-    """A try ended: its event, its thresholds, and what the stored result changes at once."""
-    worker = next((w for w in d.probes if w.number == found.number), None)
-    if worker is None or not isinstance(ended.outcome, Probed):
-        if worker is not None:
-            _put(d, worker, worker._replace(number=0))
-        return
-    c = container_named(d.pod.spec, worker.container)
-    probe = probes.spec_of(c, worker.kind) if c is not None else None
-    runs = any(r.id == found.target and r.state == "running" for r in d.report.containers)
-    if c is None or probe is None or not runs or worker.container_id != found.target:
-        _put(d, worker, worker._replace(number=0, tries=0))
-        return
-    outcome, name, kind = ended.outcome, worker.container, worker.kind
-    verdict = probes.judged(worker, probe, outcome)
-    if verdict.again:
-        number = d.next_number("probe", name, found.target)
-        d.actions.append(RunProbe(number, name, found.target, kind, probe.handler, probe.timeout_seconds))
-        _put(d, worker, verdict.worker._replace(number=number))
-        return
-    if outcome.result == "failure":
-        d.events.append(say.unhealthy(name, kind, outcome.text))
-    elif outcome.result == "unknown":
-        d.events.append(say.probe_errored(name, kind, outcome.text))
-    elif outcome.result == "warning":
-        d.events.append(say.probe_warning(name, kind, outcome.text))
-    _put(d, worker, verdict.worker)
-    if verdict.changed:
-        _result_changed(d, verdict.worker)
-
-
-def _put(d: Draft, old: ProbeWorker, new: ProbeWorker) -> None:
-    d.probes = tuple(new if w is old else w for w in d.probes)
-
-
-def _result_changed(d: Draft, worker: ProbeWorker) -> None:
-    """Readiness and startup show at once, then a sync follows; liveness makes a sync when it failed (lifecycle.md §6.2)."""
-    is_good = worker.result == "success"
-    d.explain("probes.judged", worker.container, worker.result, ("probe", worker.kind), ("in a row", str(worker.run)))
-    if worker.kind == "readiness":
-        with_probe_result(d, worker.container, None, is_good)
-    elif worker.kind == "startup":
-        with_probe_result(d, worker.container, is_good, None)
-    if worker.kind != "liveness" or not is_good:
-        d.sync_wanted = True
-
-
-def _run_probes(d: Draft) -> None:
-    """Begin every try that is due: at most one at a time per worker."""
-    if not d.probes or d.status is None or d.worker not in ("syncing", "terminating"):
-        return
-    shown = shown_containers(d)
-    d.probes = tuple([_ticked(d, w, shown.get(w.container)) if w.number == 0 else w for w in d.probes])
-
-
-def _ticked(d: Draft, w: ProbeWorker, shown: probes.ShownContainer | None) -> ProbeWorker:
-    c = container_named(d.pod.spec, w.container)
-    probe = probes.spec_of(c, w.kind) if c is not None else None
-    if probe is None or shown is None:
-        return w
-    period = timedelta(seconds=probe.period_seconds)
-    useful = probes.useful_from(w, probe, shown)
-    if (useful is None) != w.idle:
-        w = w._replace(idle=useful is None)
-        if useful is not None:
-            w = w._replace(next_tick=probes.tick_at_or_after(w.next_tick, probe.period_seconds, d.now))
-    due = useful is not None and d.now >= useful
-    if w.triggered:
-        w = w._replace(triggered=False, next_tick=d.now + period)
-    elif due:
-        at = probes.due_at(w, probe, shown)
-        due = at is not None and d.now >= at
-        if due:
-            w = w._replace(next_tick=_tick_after(w.next_tick, period, d.now))
-    if not due:
-        return w
-    if w.container_id != shown.container_id:
-        w = w._replace(container_id=shown.container_id, result="", on_hold=False, tries=0)
-    number = d.next_number("probe", w.container, shown.container_id)
-    d.actions.append(RunProbe(number, w.container, shown.container_id, w.kind, probe.handler, probe.timeout_seconds))
-    return w._replace(number=number)
-
-
-def _tick_after(tick: datetime, period: timedelta, now: datetime) -> datetime:
-    """The first tick later than now."""
-    return tick + ((now - tick) // period + 1) * period
-
-
 # ------------------------------------------------------------------------------------------------ when to look again
 
 
@@ -595,7 +449,7 @@ def _wake_at(d: Draft) -> datetime | None:
     elif d.retry_at is not None:
         moments.append(d.retry_at)
     moments += [k.deadline for k in d.kills if k.deadline is not None and k.stage != "stop"]
-    moments += _probe_moments(d)
+    moments += probe_moments(d)
     return max(min(moments), d.now) if moments else None
 
 
@@ -614,18 +468,4 @@ def _sync_moments(d: Draft) -> list[datetime]:
         moments.append(d.mount_retry_at)
     if d.stop_seen_at is not None and isinstance(task, StartTask) and task.stage == "postStart":
         moments.append(d.stop_seen_at + _own_grace(d) + HOOK_PATIENCE)
-    return moments
-
-
-def _probe_moments(d: Draft) -> list[datetime]:
-    if not d.probes or d.status is None or d.worker not in ("syncing", "terminating"):
-        return []
-    shown, moments = shown_containers(d), []
-    for w in d.probes:
-        c = container_named(d.pod.spec, w.container)
-        probe = probes.spec_of(c, w.kind) if c is not None else None
-        if w.number == 0 and probe is not None:
-            at = probes.due_at(w, probe, shown.get(w.container))
-            if at is not None:
-                moments.append(at)
     return moments
