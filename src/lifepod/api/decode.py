@@ -461,6 +461,14 @@ def _any_time(value: JsonValue, micro: bool, struct: str, stack: Stack) -> JsonV
     return format_micro_time(moment) if micro else format_time(moment)
 
 
+def read_time(text: str) -> datetime:
+    """The moment that an RFC 3339 text names. Raises DecodeError as Go's time.Parse words it."""
+    moment = _time(text)
+    if moment is None:
+        raise DecodeError(_time_error(text, "2006-01-02T15:04:05Z07:00"))
+    return moment
+
+
 def _time(text: str) -> datetime | None:
     return _moment(text) if _ANY_TIME.fullmatch(text) else None
 
@@ -513,4 +521,4 @@ def _bad_base64_byte(text: str) -> int:
     return len(text) - count % 4
 
 
-__all__ = ["DecodeError", "Decoded", "Field", "JsonSyntaxError", "decode_json", "parse_json", "prune"]
+__all__ = ["DecodeError", "Decoded", "Field", "JsonSyntaxError", "decode_json", "parse_json", "prune", "read_time"]

@@ -57,14 +57,14 @@ class Request:
         return values[0] if values else ""
 
     def flag(self, name: str) -> bool:
-        """A boolean query parameter as upstream reads it: "", 0 and false are no, everything else is yes.
+        """A boolean query parameter as upstream reads it: absent, 0 and false are no, everything else (also "") is yes.
 
         Source: k8s.io/apimachinery v0.34.4 pkg/runtime/converter.go: Convert_Slice_string_To_bool
         """
         if not self.raw_query:
             return False
         values = self.query.get(name)
-        return bool(values) and values is not None and values[0].lower() not in ("", "0", "false")
+        return bool(values) and values is not None and values[0].lower() not in ("0", "false")
 
 
 class Sink(Protocol):

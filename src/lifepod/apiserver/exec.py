@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from lifepod.api.objects import JsonObject, dig
+from lifepod.api.objects import JsonObject
 from lifepod.apiserver.container_choice import chosen_container, container_status, running_id
 from lifepod.apiserver.exchange import Request, Upgrade, WebSocketLike
 from lifepod.apiserver.http_errors import bad_request, internal_error
@@ -32,7 +32,6 @@ SUCCESS: Final = {"metadata": {}, "status": "Success"}
 class Wanted(NamedTuple):
     """What the query asks for. `command` is empty for attach."""
 
-    container: str
     command: tuple[str, ...]
     stdin: bool
     stdout: bool
@@ -41,30 +40,32 @@ class Wanted(NamedTuple):
 
 
 def wanted_streams(request: Request, *, attach: bool) -> Wanted:
-    """The query as options; stdout and stderr are on unless switched off. Raises ApiError 400."""
-    query = request.query
+    """The query as options. Raises ApiError 400.
+
+    Source: k8s.io/kubelet v0.34.4 pkg/cri/streaming/remotecommand/httpstream.go: NewOptions
+    """
+    tty = request.flag("tty")
     wanted = Wanted(
-        request.param("container"),
-        () if attach else tuple(query.get("command", ())),
+        () if attach else tuple(request.query.get("command", ())),
         request.flag("stdin"),
-        "stdout" not in query or request.flag("stdout"),
-        "stderr" not in query or request.flag("stderr"),
-        request.flag("tty"),
+        request.flag("stdout"),
+        request.flag("stderr") and not tty,
+        tty,
     )
     if not (wanted.stdin or wanted.stdout or wanted.stderr):
         raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
-    return wanted._replace(stderr=False) if wanted.tty else wanted
+    return wanted
 
 
 def exec_answer(pod: JsonObject, request: Request, streams: NodeStreams | None, *, attach: bool = False) -> Upgrade:
     """The upgrade to a process's streams. Refuses before it with ApiError, later on the error channel."""
-    wanted = wanted_streams(request, attach=attach)
-    container = chosen_container(pod, wanted.container)
-    if not dig(pod, "spec", "nodeName") or streams is None:
+    container = chosen_container(pod, request.param("container"))
+    if streams is None:
         raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
+    subprotocol = chosen_subprotocol(request, (V5, V4))
+    wanted = wanted_streams(request, attach=attach)
     if not attach and not wanted.command:
         raise bad_request("you must specify a command for the container")
-    subprotocol = chosen_subprotocol(request, (V5, V4))
     reached = streams
 
     async def run(websocket: WebSocketLike) -> None:
@@ -73,9 +74,18 @@ def exec_answer(pod: JsonObject, request: Request, streams: NodeStreams | None, 
         except StreamRefused as problem:
             await websocket.send(_status(internal_error(str(problem)).status))
             return
+        await websocket.send(bytes((_lowest_writable(wanted),)))
         await converse(websocket, process, wanted, half_close=subprotocol == V5)
 
     return Upgrade(run, subprotocol)
+
+
+def _lowest_writable(wanted: Wanted) -> int:
+    """The channel whose empty first message tells the client that it is connected.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/util/proxy/websocket.go: createWebSocketStreams
+    """
+    return STDOUT if wanted.stdout else STDERR if wanted.stderr else ERROR
 
 
 async def _start(streams: NodeStreams, pod: JsonObject, container: str, wanted: Wanted, attach: bool) -> ExecStream:

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
+from lifepod.api.decode import DecodeError, read_time
 from lifepod.api.field_errors import FieldError, forbidden, invalid
-from lifepod.api.objects import JsonObject, dig, parse_time
-from lifepod.apiserver.container_choice import chosen_container, logged_run
+from lifepod.api.objects import JsonObject
+from lifepod.apiserver.container_choice import logged_run
 from lifepod.apiserver.exchange import Request, Response, Sink, Stream
-from lifepod.apiserver.http_errors import bad_request, refusal
+from lifepod.apiserver.http_errors import bad_request
 from lifepod.apiserver.request_options import whole_number
 from lifepod.apiserver.status_errors import invalid as invalid_named
 from lifepod.runtime.base import LogOptions, NodeStreams, StreamRefused
@@ -27,17 +28,17 @@ FIRST_BYTES_SECONDS: Final = 0.05
 def log_options(request: Request, pod_name: str, now: datetime) -> LogOptions:
     """The query as options. Raises ApiError 422 as upstream's validation does, 400 for what is no number or time."""
     tail, limit = _number(request, "tailLines"), _number(request, "limitBytes")
-    since_seconds, since_time = _number(request, "sinceSeconds"), request.param("sinceTime")
+    since_seconds, since_time = _number(request, "sinceSeconds"), _time(request, "sinceTime")
     errors: list[FieldError] = []
     if tail is not None and tail < 0:
         errors.append(invalid("tailLines", tail, "must be greater than or equal to 0"))
     if limit is not None and limit < 1:
         errors.append(invalid("limitBytes", limit, "must be greater than 0"))
-    if since_seconds is not None and since_time:
+    if since_seconds is not None and since_time is not None:
         errors.append(forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
     elif since_seconds is not None and since_seconds < 1:
         errors.append(invalid("sinceSeconds", since_seconds, "must be greater than 0"))
-    if request.param("stream"):
+    if "stream" in request.query:
         errors.append(forbidden("stream", "may not be specified"))
     if errors:
         raise invalid_named("", "PodLogOptions", pod_name, errors)
@@ -45,42 +46,41 @@ def log_options(request: Request, pod_name: str, now: datetime) -> LogOptions:
         follow=request.flag("follow"),
         previous=request.flag("previous"),
         timestamps=request.flag("timestamps"),
-        since_epoch=_since(since_seconds, since_time, now),
+        since_epoch=since_time if since_seconds is None else max(0.0, now.timestamp() - since_seconds),
         tail_lines=tail,
         limit_bytes=limit,
     )
 
 
 def _number(request: Request, name: str) -> int | None:
-    text = request.param(name)
-    return whole_number(text) if text else None
+    values = request.query.get(name)
+    return whole_number(values[0]) if values else None
 
 
-def _since(seconds: int | None, time: str, now: datetime) -> float | None:
-    if seconds is not None:
-        return now.timestamp() - seconds
-    if not time:
+def _time(request: Request, name: str) -> float | None:
+    """A time of the query in whole seconds, as upstream hands it on to the node; "" is the beginning of time.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/registry/core/pod/strategy.go: LogLocation
+            k8s.io/apimachinery v0.34.4 pkg/apis/meta/v1/time.go: UnmarshalQueryParameter
+    """
+    values = request.query.get(name)
+    if not values:
         return None
+    if values[0] in ("", "null"):
+        return 0.0
     try:
-        return parse_time(time).timestamp()
-    except (ValueError, OverflowError):
-        raise bad_request(
-            f'parsing time "{time}" as "2006-01-02T15:04:05Z07:00": cannot parse "{time}" as "2006"'
-        ) from None
+        return max(0.0, read_time(values[0]).timestamp() // 1)
+    except DecodeError as problem:
+        raise bad_request(str(problem)) from None
 
 
 async def log_answer(
-    pod: JsonObject, wanted: str, options: LogOptions, streams: NodeStreams | None
+    pod: JsonObject, container: str, options: LogOptions, streams: NodeStreams | None
 ) -> Response | Stream:
-    """The log of the container `wanted` ("" for the only one). `streams` is None for a pod on no node. Raises ApiError."""
-    container = chosen_container(pod, wanted)
-    if not dig(pod, "spec", "nodeName"):
+    """The log of a container of the pod. `streams` is None for a pod on no node. Raises ApiError."""
+    if streams is None:
         return Response(204)
     run = logged_run(pod, container, options.previous)
-    if streams is None:
-        raise refusal(
-            500, "InternalError", f"Internal error occurred: node {dig(pod, 'spec', 'nodeName')} has no log server"
-        )
     lines = streams.log(pod["metadata"]["uid"], run, options).__aiter__()
     first = asyncio.ensure_future(_next(lines))
     try:

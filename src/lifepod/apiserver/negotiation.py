@@ -19,6 +19,7 @@ from lifepod.apiserver.http_errors import not_acceptable
 
 Convert = Literal["", "Table", "PartialObjectMetadata", "PartialObjectMetadataList", "APIGroupDiscoveryList"]
 GZIP_FROM: Final = 128 * 1024
+_TRUE: Final = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _BROWSERS: Final = ("curl", "Wget", "Mozilla/5.0")
 
 
@@ -93,8 +94,8 @@ def _converted(params: dict[str, str], discovery: bool, yaml: bool) -> Form | No
 
 def is_pretty(request: Request) -> bool:
     """Whether JSON is indented: when asked for, and for people's command lines and browsers."""
-    if request.raw_query and "pretty" in request.query:
-        return request.flag("pretty")
+    if asked := request.param("pretty"):
+        return asked in _TRUE
     return request.headers.get("user-agent", "").startswith(_BROWSERS)
 
 

@@ -14,7 +14,7 @@ import asyncio
 from typing import Final
 
 from lifepod.api.integers import port_number
-from lifepod.api.objects import JsonObject, dig
+from lifepod.api.objects import JsonObject
 from lifepod.apiserver.exchange import Request, Upgrade, WebSocketLike
 from lifepod.apiserver.http_errors import bad_request
 from lifepod.apiserver.spdy import (
@@ -35,13 +35,15 @@ TUNNEL: Final = "SPDY/3.1+portforward.k8s.io"
 CHANNELS: Final = ("v4.channel.k8s.io", "portforward.k8s.io", "")
 """The same wire under each name; kr8s offers none."""
 MAX_STREAMS: Final = 1024
+MAX_PORT: Final = 65535
+_LONGEST_NUMBER: Final = 20
 _QUEUED_CHUNKS: Final = 64
 _LOST: Final = (ConnectionError, OSError, StreamRefused)
 
 
 def portforward_answer(pod: JsonObject, request: Request, streams: NodeStreams | None) -> Upgrade:
     """The upgrade to the pod's ports. Raises ApiError."""
-    if not dig(pod, "spec", "nodeName") or streams is None:
+    if streams is None:
         raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
     ports = wanted_ports(request)
     subprotocol = chosen_subprotocol(request, (TUNNEL, *CHANNELS))
@@ -59,12 +61,20 @@ def portforward_answer(pod: JsonObject, request: Request, streams: NodeStreams |
 
 
 def wanted_ports(request: Request) -> tuple[int, ...]:
-    """The `ports` (or `port`) of the query, repeated or joined by commas. Raises ApiError 400."""
+    """The `ports` (or `port`) of the query, repeated or joined by commas. Raises ApiError 400.
+
+    Source: k8s.io/apimachinery v0.34.4 pkg/apis/meta/v1/conversion.go: Convert_Slice_string_To_Slice_int32
+            k8s.io/kubelet v0.34.4 pkg/cri/streaming/portforward/websocket.go: NewV4Options
+    """
     texts = [text for name in ("ports", "port") for value in request.query.get(name, ()) for text in value.split(",")]
-    numbers = tuple(number for text in texts if (number := port_number(text)) is not None)
-    if len(numbers) < len(texts):
-        raise bad_request(f"unable to parse ports: {','.join(texts)!r}")
-    return numbers
+    for text in texts:
+        digits = text.isascii() and text.isdigit()
+        if not digits or int(text[:_LONGEST_NUMBER]) > MAX_PORT:
+            problem = "value out of range" if digits else "invalid syntax"
+            raise bad_request(f'cannot convert to []int32: strconv.ParseUint: parsing "{text}": {problem}')
+        if int(text) == 0:
+            raise bad_request(f'port "{",".join(texts)}" must be > 0')
+    return tuple(map(int, texts))
 
 
 class PodPorts:

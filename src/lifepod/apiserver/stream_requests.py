@@ -6,11 +6,13 @@ from typing import Final
 
 from lifepod.api.objects import JsonObject, dig
 from lifepod.apiserver.attach import attach_answer
+from lifepod.apiserver.container_choice import chosen_container
 from lifepod.apiserver.exchange import Answer, Request, Whole
 from lifepod.apiserver.exec import exec_answer
 from lifepod.apiserver.get import get
 from lifepod.apiserver.http_errors import bad_request, refusal
 from lifepod.apiserver.log import log_answer, log_options
+from lifepod.apiserver.node_address import unreachable
 from lifepod.apiserver.portforward import portforward_answer
 from lifepod.apiserver.proxy import Target, pod_port, proxy_answer, service_target
 from lifepod.apiserver.routes import ResourcePath, proxied_name
@@ -36,7 +38,7 @@ class StreamRequests:
         if path.subresource == "log":
             options = log_options(request, path.name, self._seams.now())
             pod = self._pod(path.namespace, path.name)
-            return log_answer(pod, request.param("container"), options, self._streams(pod))
+            return log_answer(pod, chosen_container(pod, request.param("container")), options, self._streams(pod))
         pod = self._pod(path.namespace, path.name)
         streams = self._streams(pod)
         match path.subresource:
@@ -53,8 +55,15 @@ class StreamRequests:
             return get(api, api.kinds.of("pods"), namespace, name)
 
     def _streams(self, pod: JsonObject) -> NodeStreams | None:
-        node = dig(pod, "spec", "nodeName")
-        return self._seams.streams_for(node) if node else None
+        """The streams of the pod's node, None while it is on none. Raises ApiError 404, 500 when there is nobody to ask."""
+        name = dig(pod, "spec", "nodeName")
+        if not name:
+            return None
+        if (streams := self._seams.streams_for(name)) is not None:
+            return streams
+        api = self._seams.api
+        with self._seams.lock:
+            raise unreachable(get(api, api.kinds.of("nodes"), "", name))
 
     # ------------------------------------------------------------------------------------------------------------ proxy
 

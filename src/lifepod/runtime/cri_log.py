@@ -53,10 +53,13 @@ class LogWriter:
         return bool(out)
 
     def finish(self, stream: str, epoch_ns: int) -> bool:
-        """The stream ended: its open line is complete as it is."""
+        """The stream ended: its open line is written as it is, without an end.
+
+        Source: containerd v2.1 internal/cri/io/logger.go: redirectLogs
+        """
         rest, self._open_line[stream] = self._open_line[stream], b""
         if rest:
-            self._append(b"%s %s F %s\n" % (format_nanoseconds(epoch_ns), stream.encode(), rest))
+            self._append(b"%s %s P %s\n" % (format_nanoseconds(epoch_ns), stream.encode(), rest))
         return bool(rest)
 
     def _append(self, data: bytes) -> None:
@@ -117,7 +120,7 @@ class LogSelection:
         self._timestamps = options.timestamps
         self._since = None if options.since_epoch is None else format_nanoseconds(round(options.since_epoch * 1e9))
         self._left = options.limit_bytes
-        self._line_open: dict[bytes, bool] = {}
+        self._is_new_line = True
 
     @property
     def is_full(self) -> bool:
@@ -125,13 +128,16 @@ class LogSelection:
         return self._left is not None and self._left <= 0
 
     def take(self, entry: LogEntry) -> bytes:
-        """What of the entry the reader gets; b"" when it is too old."""
+        """What of the entry the reader gets; b"" when it is too old. A piece of a line follows the one before without a time.
+
+        Source: k8s.io/cri-client v0.34.4 pkg/logs/logs.go: ReadLogs, logWriter.write
+        """
+        begins_line, text = self._is_new_line, entry.text
+        self._is_new_line = not text or text.endswith(b"\n")
         if self._since is not None and entry.time < self._since:
             return b""
-        text = entry.text
-        if self._timestamps and not self._line_open.get(entry.stream):
+        if self._timestamps and begins_line:
             text = entry.time + b" " + text
-        self._line_open[entry.stream] = not entry.text.endswith(b"\n")
         if self._left is not None:
             text = text[: self._left]
             self._left -= len(text)

@@ -216,6 +216,9 @@ def test_yaml_comes_in_and_goes_out(cluster: Any) -> None:
 
 def test_people_get_it_indented_and_large_answers_are_compressed_on_request(cluster: Any) -> None:
     assert b'\n  "kind"' in ask(cluster, "GET", "/api/v1/namespaces/default", user_agent="curl/8").body
+    for query, is_pretty in (("pretty=false", False), ("pretty=yes", False), ("pretty=", True), ("pretty=T", True)):
+        body = ask(cluster, "GET", f"/api/v1/namespaces/default?{query}", user_agent="curl/8").body
+        assert (b'\n  "kind"' in body) == is_pretty, query
     for i in range(700):
         create(cluster, f"c{i}", {"l": "x" * 60})
     plain = ask(cluster, "GET", "/api/v1/configmaps")

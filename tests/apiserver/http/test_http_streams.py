@@ -129,6 +129,40 @@ def test_log_options_out_of_range_are_refused_as_upstream_words_it(query: str, s
     assert (refused.value.code, str(refused.value)) == (422, says)
 
 
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("tailLines=", 'strconv.ParseInt: parsing "": invalid syntax'),
+        ("limitBytes=1.5", 'strconv.ParseInt: parsing "1.5": invalid syntax'),
+        ("sinceTime=bad", 'parsing time "bad" as "2006-01-02T15:04:05Z07:00": cannot parse "bad" as "2006"'),
+        ("sinceTime=2020-01-01", 'parsing time "2020-01-01" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "T"'),
+    ],
+)
+def test_what_is_no_number_or_time_is_refused_before_anything_else(query: str, says: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        log_options(Request("GET", "/", query + "&stream=All"), "web", NOW)
+    assert (refused.value.code, str(refused.value)) == (400, says)
+
+
+@pytest.mark.parametrize(
+    ("query", "since"),
+    [
+        ("sinceTime=2025-01-01T00:00:05.9Z", NOW.timestamp() + 5),
+        ("sinceTime=2025-01-01T01:00:05%2B01:00", NOW.timestamp() + 5),
+        ("sinceTime=", 0.0),
+        ("sinceTime=0300-01-01T00:00:00Z", 0.0),
+        ("sinceSeconds=99999999999", 0.0),
+    ],
+)
+def test_the_time_since_is_in_whole_seconds_and_never_before_the_epoch(query: str, since: float) -> None:
+    assert log_options(Request("GET", "/", query), "web", NOW).since_epoch == since
+
+
+def test_a_flag_without_a_value_is_set() -> None:
+    options = log_options(Request("GET", "/", "follow=&timestamps=0&previous=False"), "web", NOW)
+    assert (options.follow, options.timestamps, options.previous) == (True, False, False)
+
+
 def test_log_options_are_read_and_times_are_counted_from_now() -> None:
     options = log_options(Request("GET", "/", "follow=bogus&previous=false&tailLines=3&sinceSeconds=10"), "web", NOW)
     assert (options.follow, options.previous, options.tail_lines) == (True, False, 3)
@@ -143,7 +177,9 @@ def site_of(pod: JsonObject, streams: Any) -> Callable[[Request], Answer]:
 
     async def log(request: Request) -> Whole:
         try:
-            return await log_answer(pod, request.param("container"), log_options(request, "web", NOW), streams)
+            node = streams if "nodeName" in pod["spec"] else None
+            chosen = chosen_container(pod, request.param("container"))
+            return await log_answer(pod, chosen, log_options(request, "web", NOW), node)
         except ApiError as error:
             return status_response(error)
 
@@ -244,6 +280,7 @@ def test_exec_brings_output_and_success_and_closes_with_1000(local_streams: Any)
         assert b"HTTP/1.1 101 " in socket.head
         assert b"Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n" in socket.head
         messages = await socket.messages()
+        assert messages[0] == b"\x01"
         assert (joined(messages, 1), joined(messages, 2)) == (b"out\n", b"err\n")
         assert json.loads(joined(messages, 3)) == {"metadata": {}, "status": "Success"}
         assert socket.code == 1000
@@ -254,7 +291,7 @@ def test_exec_brings_output_and_success_and_closes_with_1000(local_streams: Any)
 def test_exec_tells_the_exit_code_as_a_cause(local_streams: Any) -> None:
     async def check(server: Server) -> None:
         socket = await Socket.open(
-            server, "/exec?command=sh&command=-c&command=exit+3", "v5.channel.k8s.io", "v4.channel.k8s.io"
+            server, "/exec?command=sh&command=-c&command=exit+3&stdout=true", "v5.channel.k8s.io", "v4.channel.k8s.io"
         )
         status = json.loads(joined(await socket.messages(), 3))
         assert status == {
@@ -304,12 +341,12 @@ def test_a_client_that_goes_away_takes_its_process_with_it(local_streams: Any) -
     [
         (
             pod_with(ENDED),
-            "/exec?command=ls",
+            "/exec?command=ls&stdout=true",
             'Internal error occurred: unable to upgrade connection: container not found ("main")',
         ),
         (
             POD,
-            "/exec?command=nosuchprogram",
+            "/exec?command=nosuchprogram&stdout=true",
             'Internal error occurred: error executing command in container: exec: "nosuchprogram": executable file not found in $PATH',
         ),
     ],
@@ -331,11 +368,28 @@ def test_what_cannot_be_run_is_told_on_the_error_channel(
         ("/exec?command=ls&container=zz", "v5.channel.k8s.io", "container zz is not valid for pod web"),
         ("/exec?command=ls", "v9.channel.k8s.io", "unable to upgrade"),
         (
-            "/exec?command=ls&stdout=false&stderr=false",
+            "/exec?command=ls",
             "v5.channel.k8s.io",
             "you must specify at least 1 of stdin, stdout, stderr",
         ),
-        ("/portforward?ports=0", "v4.channel.k8s.io", "unable to parse ports"),
+        (
+            "/exec?command=ls&stderr=true&tty=true",
+            "v5.channel.k8s.io",
+            "you must specify at least 1 of stdin, stdout, stderr",
+        ),
+        ("/exec?stdout=true", "v5.channel.k8s.io", "you must specify a command"),
+        ("/portforward", "v4.channel.k8s.io", 'query parameter "port" is required'),
+        ("/portforward?ports=80,0", "v4.channel.k8s.io", 'port "80,0" must be > 0'),
+        (
+            "/portforward?ports=http",
+            "v4.channel.k8s.io",
+            'cannot convert to []int32: strconv.ParseUint: parsing "http": invalid syntax',
+        ),
+        (
+            "/portforward?ports=65536",
+            "v4.channel.k8s.io",
+            'cannot convert to []int32: strconv.ParseUint: parsing "65536": value out of range',
+        ),
     ],
 )
 def test_what_is_refused_before_the_upgrade_is_a_plain_status(
