@@ -24,6 +24,12 @@ class Log(NamedTuple):
         """The number of the line that comes next, counted from the container's start."""
         return self.dropped + len(self.full) * _CHUNK + len(self.current)
 
+    @property
+    def whole_end(self) -> int:
+        """As `end`, but before a last line that may go on: a log shows lines once they are whole."""
+        is_open = bool(self.current) and not self.current[-1].text.endswith(b"\n")
+        return self.end - is_open
+
     def written(self, stream: int, text: bytes, now: datetime) -> Log:
         """The log after a process wrote `text`; an open line is continued."""
         stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%f000Z").encode()
@@ -36,7 +42,7 @@ class Log(NamedTuple):
     def _with_line(self, entry: LogEntry) -> Log:
         last = self.current[-1] if self.current else None
         if last is not None and last.stream == entry.stream and not last.text.endswith(b"\n"):
-            joined = last._replace(text=last.text + entry.text)
+            joined = entry._replace(text=last.text + entry.text)
             return self._replace(current=(*self.current[:-1], joined))
         if len(self.current) < _CHUNK:
             return self._replace(current=(*self.current, entry))
@@ -45,12 +51,12 @@ class Log(NamedTuple):
             full, dropped = full[1:], dropped + _CHUNK
         return Log(full, (entry,), dropped)
 
-    def since(self, number: int) -> Iterator[LogEntry]:
-        """The lines from `number` on that are still kept."""
+    def since(self, number: int, end: int | None = None) -> Iterator[LogEntry]:
+        """The lines from `number` on (and before `end`) that are still kept."""
         at = self.dropped
         for chunk in (*self.full, self.current):
             if at + len(chunk) > number:
-                yield from chunk[max(0, number - at) :]
+                yield from chunk[max(0, number - at) : None if end is None else max(0, end - at)]
             at += len(chunk)
 
     def tail(self, lines: int, limit_bytes: int) -> bytes:

@@ -45,12 +45,13 @@ class SimStreams:
                 moved.clear()
                 with self._around:
                     container = self._container(pod_uid, container_id)
-                    entries = list(container.log.since(place)) if container is not None else []
-                    place = container.log.end if container is not None else place
+                    end = _shown_end(container) if container is not None else place
+                    entries = list(container.log.since(place, end)) if container is not None else []
+                    place = end
                 chunk = b"".join(map(selection.take, entries))
                 if chunk:
                     yield chunk
-                ended = container is None or container.state not in ("created", "running")
+                ended = container is None or not _is_alive(container)
                 if not options.follow or ended or selection.is_full or self._runtime.epoch != epoch:
                     return
                 await moved.wait()
@@ -60,7 +61,7 @@ class SimStreams:
             container = self._container(pod_uid, container_id)
             if container is None:
                 raise StreamRefused(f'container "{container_id}" is not known to this node')
-            return 0 if tail_lines is None else max(0, container.log.end - tail_lines)
+            return 0 if tail_lines is None else max(0, _shown_end(container) - tail_lines)
 
     def _container(self, pod_uid: str, container_id: str) -> SimContainer | None:
         pod = self._runtime.pod(pod_uid)
@@ -136,6 +137,14 @@ def _file_behind(pod: SimPod, port: int, path: str) -> bytes | None:
                 place = (listening.root.rstrip("/") + "/" + path.split("?")[0].strip("/")).rstrip("/") or "/"
                 return files.read(pod.tree, View(container.id, container.config.mounts), place)
     return None
+
+
+def _is_alive(container: SimContainer) -> bool:
+    return container.state in ("created", "running")
+
+
+def _shown_end(container: SimContainer) -> int:
+    return container.log.whole_end if _is_alive(container) else container.log.end
 
 
 class _Following:
