@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.admission import admitted, as_read, check_admission, check_namespace, settle_created
-from lifepod.apiserver.metadata import NAME_TRIES, generated_name, new_metadata, with_names
+from lifepod.apiserver.metadata import NAME_TRIES, generated_name, new_metadata, with_names, without_system_fields
 from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.owner_references import with_single_owners
 from lifepod.apiserver.status_errors import already_exists, invalid_object
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def create(api: Api, kind: Kind, namespace: str, obj: JsonObject, options: Write
 def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
     """Create an object that is in its stored version."""
     check_namespace(api, kind, obj)
-    obj = as_read(kind, kind.default(obj))
-    obj = api.managed(kind, obj, None, options)
+    obj = as_read(kind, kind.default(without_system_fields(obj)))
+    obj = api.managed(kind, with_single_owners(api, obj), None, options)
     obj = admitted(api, kind, obj, options)
     generated = not obj["metadata"].get("name")
     obj = {**obj, "metadata": new_metadata(kind, obj, api.ids, options.now)}

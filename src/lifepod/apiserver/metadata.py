@@ -88,6 +88,20 @@ _SERVER_SET = (
 )
 
 
+_WIPED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+
+
+def without_system_fields(obj: JsonObject) -> JsonObject:
+    """A new object without what only the server says of it, so that its writer does not own that.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/registry/rest/meta.go: WipeObjectMetaSystemFields
+    """
+    metadata: JsonObject = obj["metadata"]
+    if not any(name in metadata for name in _WIPED):
+        return obj
+    return {**obj, "metadata": {name: value for name, value in metadata.items() if name not in _WIPED}}
+
+
 def generated_name(prefix: str, ids: Ids) -> str:
     """A name made from `generateName` by chance."""
     return meta.generated_name(prefix, ids.suffix(meta.SUFFIX_LENGTH))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from lifepod.apiserver.auth import User
 
+MAX_MANAGER_BYTES: Final = 128
+"""How long the name of a writer may be. Source: pkg/apis/meta/v1/validation/validation.go: FieldManagerMaxLength"""
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
@@ -34,7 +36,12 @@ class WriteOptions(NamedTuple):
 
         Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/create.go: managerOrUserAgent, prefixFromUserAgent
         """
-        return self.field_manager or self.user_agent.partition("/")[0] or "unknown"
+        if self.field_manager:
+            return self.field_manager
+        agent = self.user_agent.partition("/")[0]
+        if not agent.isprintable() or len(agent) * 4 > MAX_MANAGER_BYTES:
+            agent = "".join(filter(str.isprintable, agent)).encode()[:MAX_MANAGER_BYTES].decode(errors="ignore")
+        return agent or "unknown"
 
 
 class DeleteOptions(NamedTuple):

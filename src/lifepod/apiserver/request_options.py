@@ -17,13 +17,12 @@ from lifepod.apiserver.auth import User
 from lifepod.apiserver.delete_options import delete_options_of
 from lifepod.apiserver.exchange import Request
 from lifepod.apiserver.http_errors import bad_request
-from lifepod.apiserver.options import DeleteOptions, FieldValidation, ListOptions, WriteOptions
+from lifepod.apiserver.options import MAX_MANAGER_BYTES, DeleteOptions, FieldValidation, ListOptions, WriteOptions
 from lifepod.apiserver.routes import ResourcePath
 from lifepod.apiserver.status_errors import invalid_options
 
 OptionsKind = Literal["CreateOptions", "UpdateOptions", "PatchOptions", "DeleteOptions"]
 _VALIDATIONS: Final = ("", "Ignore", "Strict", "Warn")
-_MAX_MANAGER: Final = 128
 
 
 def write_options(
@@ -33,13 +32,14 @@ def write_options(
     agent = request.headers.get("user-agent", "")
     if not request.raw_query and not apply:
         return WriteOptions(now, user, user_agent=agent)
-    validation, manager, force = (request.param(name) for name in ("fieldValidation", "fieldManager", "force"))
-    errors = [*_dry_run_errors(request.query.get("dryRun", [])), *_manager_errors(manager)]
+    validation, manager = request.param("fieldValidation"), request.param("fieldManager")
+    errors: list[FieldError] = []
     if kind == "PatchOptions":
         if apply and not manager:
             errors.append(required("fieldManager", "is required for apply patch"))
-        elif not apply and force:
+        elif not apply and "force" in request.query:
             errors.append(forbidden("force", "may not be specified for non-apply patch"))
+    errors += [*_manager_errors(manager), *_dry_run_errors(request.query.get("dryRun", []))]
     if validation not in _VALIDATIONS:
         errors.append(_not_one_of("fieldValidation", validation, _VALIDATIONS))
     if errors:
@@ -68,11 +68,16 @@ def _dry_run_errors(values: list[str]) -> list[FieldError]:
 
 
 def _manager_errors(manager: str) -> list[FieldError]:
+    """Source: k8s.io/apimachinery v0.34.4 pkg/apis/meta/v1/validation/validation.go: ValidateFieldManager"""
     errors = []
-    if len(manager) > _MAX_MANAGER:
-        errors.append(FieldError("FieldValueTooLong", "fieldManager", "", f"may not be more than {_MAX_MANAGER} bytes"))
-    if not manager.isprintable():
-        errors.append(invalid("fieldManager", manager, "should only contain printable characters"))
+    if len(manager.encode()) > MAX_MANAGER_BYTES:
+        text = f"may not be more than {MAX_MANAGER_BYTES} bytes"
+        errors.append(FieldError("FieldValueTooLong", "fieldManager", "", text))
+    for at, char in enumerate(manager):
+        if not char.isprintable():
+            place = len(manager[:at].encode())
+            text = f"invalid character U+{ord(char):04X} (at position {place})"
+            errors.append(invalid("fieldManager", manager, text))
     return errors
 
 
@@ -81,11 +86,12 @@ def list_options(request: Request, path: ResourcePath) -> ListOptions:
     if not request.raw_query:
         return ListOptions(namespace=path.namespace)
     events = request.query.get("sendInitialEvents")
+    timeout_seconds(request)
     return ListOptions(
         namespace=path.namespace,
         label_selector=request.param("labelSelector"),
         field_selector=request.param("fieldSelector"),
-        limit=_limit(request.param("limit")),
+        limit=_number(request, "limit"),
         continue_token=request.param("continue"),
         resource_version=request.param("resourceVersion"),
         resource_version_match=request.param("resourceVersionMatch"),
@@ -94,8 +100,8 @@ def list_options(request: Request, path: ResourcePath) -> ListOptions:
     )
 
 
-def _limit(text: str) -> int:
-    return max(whole_number(text), 0) if text else 0
+def _number(request: Request, name: str) -> int:
+    return max(whole_number(request.param(name)), 0) if name in request.query else 0
 
 
 def whole_number(text: str) -> int:
@@ -111,8 +117,7 @@ def whole_number(text: str) -> int:
 
 def timeout_seconds(request: Request) -> float:
     """How long a watch may last; 0 when the client does not say."""
-    text = request.param("timeoutSeconds")
-    return float(max(whole_number(text), 0)) if text else 0.0
+    return float(_number(request, "timeoutSeconds"))
 
 
 def delete_options(request: Request, body: JsonObject | None) -> tuple[DeleteOptions, list[str]]:

@@ -13,8 +13,10 @@ from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.admission import admitted_update, check_admission, settle_updated
 from lifepod.apiserver.create import create
+from lifepod.apiserver.http_errors import bad_request
 from lifepod.apiserver.metadata import has_changed_spec, kept_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.owner_references import with_single_owners
 from lifepod.apiserver.status_errors import invalid_object, not_found
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ def update(
 ) -> tuple[JsonObject, bool]:
     """Replace an object by a decoded one; returns it as stored and whether it was created (kinds that allow that)."""
     storage = api.storage_kind(kind)
+    _check_named(name, obj)
     obj = with_names(kind, namespace, name, obj)
     old = api.store.get(storage.resource, namespace, name)
     if old is None:
@@ -39,19 +42,33 @@ def update(
     return (kind.from_storage(stored) if storage is not kind else stored), False
 
 
+def _check_named(name: str, obj: JsonObject) -> None:
+    """A PUT says in its body which object it means. Raises 400.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/rest.go: checkName
+    """
+    if not (obj.get("metadata") or {}).get("name"):
+        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
 def replace_stored(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions) -> JsonObject:
-    """Put `obj` in place of `old` by the rules of the kind's main resource."""
+    """Put `obj` in place of `old` by the rules of the kind's main resource.
+
+    Who wrote what is noted before admission and preparation, so that nobody owns what those add.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/update.go: UpdateResource (the order of its transformers)
+    """
     new = {**obj, "metadata": kept_metadata(kind, obj, old)}
     if kind.has_status:
         new = _with_status_of(new, old)
-    new = kind.default(new)
+    new = with_single_owners(api, kind.default(new))
+    new = api.managed(kind, new, old, options)
     new = admitted_update(api, kind, new, old, options)
     new = kind.prepare_update(new, old)
     new = api.allocated(kind, new, old)
     if kind.has_generation and has_changed_spec(kind, new, old):
         generation = old["metadata"].get("generation", 0) + 1
         new = {**new, "metadata": {**new["metadata"], "generation": generation}}
-    new = api.managed(kind, new, old, options)
     api.warn(*kind.warnings(new, old))
     errors = [*_finalizer_errors(new, old), *kind.validate_update(new, old)]
     if errors:

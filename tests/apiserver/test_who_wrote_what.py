@@ -1,0 +1,78 @@
+"""What a writer owns afterwards, and how its request has to name things: before admission and preparation, not after."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lifepod.api.writes import ApiError
+from lifepod.apiserver.options import WriteOptions
+
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+BY_ME = WriteOptions(NOW, user_agent="me/1.0 (linux)")
+
+
+def made(api: Any, resource: str, obj: Any, options: WriteOptions = BY_ME) -> Any:
+    return api.create(api.kinds.of(resource), "default", obj, options)
+
+
+def put(api: Any, resource: str, obj: Any, options: WriteOptions = BY_ME) -> Any:
+    return api.update(api.kinds.of(resource), "default", obj["metadata"]["name"], obj, options).obj
+
+
+def owned(obj: Any, manager: str = "me") -> Any:
+    return next(e["fieldsV1"] for e in obj["metadata"]["managedFields"] if e["manager"] == manager)
+
+
+def test_nobody_owns_what_only_the_server_says(api):
+    sent = {"name": "m", "uid": "u", "deletionTimestamp": "2001-01-01T00:00:00Z", "deletionGracePeriodSeconds": 3}
+    fields = owned(made(api, "configmaps", {"metadata": {**sent, "labels": {"a": "b"}}}))
+    assert fields == {"f:metadata": {"f:labels": {".": {}, "f:a": {}}}}
+
+
+def test_the_addresses_that_a_change_of_type_allots_are_nobodys(api):
+    service = made(api, "services", {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}})
+    changed = put(api, "services", {**service, "spec": {**service["spec"], "type": "NodePort"}}, BY_ME)
+    assert changed["spec"]["ports"][0]["nodePort"]
+    ports = owned(changed)["f:spec"]["f:ports"]['k:{"port":80,"protocol":"TCP"}']
+    assert "f:nodePort" not in ports
+    assert "f:clusterIP" not in owned(changed)["f:spec"]
+
+
+def test_an_owner_that_is_named_twice_is_kept_once_with_a_warning(api):
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u1"}
+    other = {**owner, "name": "q"}
+    found = made(api, "configmaps", {"metadata": {"name": "m", "ownerReferences": [owner, other, owner]}})
+    assert found["metadata"]["ownerReferences"] == [owner, other]
+    (warning,) = api.take_warnings()
+    assert warning.startswith(".metadata.ownerReferences contains duplicate entries;")
+    assert warning.endswith("duplicate UID(s) observed: u1")
+    again = put(api, "configmaps", {**found, "metadata": {**found["metadata"], "ownerReferences": [other, other]}})
+    assert again["metadata"]["ownerReferences"] == [other]
+    assert api.take_warnings()
+
+
+def test_a_put_names_its_object_in_the_body(api):
+    made(api, "configmaps", {"metadata": {"name": "m"}})
+    with pytest.raises(ApiError) as refused:
+        api.update(api.kinds.of("configmaps"), "default", "m", {"data": {"a": "b"}}, BY_ME)
+    assert refused.value.status["message"] == (
+        "the name of the object (m based on URL) was undeterminable: name must be provided"
+    )
+
+
+@pytest.mark.parametrize(
+    ("agent", "manager"),
+    [
+        ("kubectl/v1.34 (linux)", "kubectl"),
+        ("", "unknown"),
+        ("a\x01b/1", "ab"),
+        ("x" * 200, "x" * 128),
+        ("é" * 100, "é" * 64),
+        ("\x01/2", "unknown"),
+    ],
+)
+def test_a_writer_without_a_name_is_called_by_its_agent(agent, manager):
+    assert WriteOptions(NOW, user_agent=agent).manager == manager
