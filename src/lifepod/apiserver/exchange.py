@@ -7,7 +7,7 @@ this file. A `Response` is whole; a `Stream` goes on after its head (watch, log)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import parse_qs
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -139,12 +139,21 @@ NO_ANSWER = Stream(lambda sink: sink.abort(), 0)
 """The connection breaks without an answer: what a fault does."""
 
 
+Wire: TypeAlias = Literal["websocket", "SPDY/3.1"]
+WEBSOCKET: Final = "websocket"
+SPDY: Final = "SPDY/3.1"
+
+
 class Upgrade(NamedTuple):
-    """The request becomes a WebSocket that speaks `subprotocol`; it is closed when `run` returns."""
+    """The request becomes a WebSocket that speaks `subprotocol`; it is closed when `run` returns.
+
+    With the wire SPDY/3.1 `run` gets that protocol's bare bytes as they come.
+    """
 
     run: Callable[[WebSocketLike], Coroutine[object, object, None]]
     subprotocol: str = ""
     headers: Headers = ()
+    wire: Wire = WEBSOCKET
 
 
 Whole: TypeAlias = Response | Stream | Upgrade

@@ -1,4 +1,4 @@
-"""`pods/<name>/exec` and `attach`: a process's ends carried over a WebSocket's channels.
+"""`pods/<name>/exec` and `attach`: a process's ends carried over a WebSocket's channels (over SPDY: `spdy_channels.py`).
 
 Channels, the first byte of each binary message: 0 stdin, 1 stdout, 2 stderr, 3 the closing Status, 4 resize, and in v5 255
 which half-closes the channel named by the next byte. What refuses after the handshake is told on channel 3, as upstream does.
@@ -18,9 +18,10 @@ import orjson
 
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.container_choice import chosen_container, container_status, running_id
-from lifepod.apiserver.exchange import Request, Upgrade, WebSocketLike
+from lifepod.apiserver.exchange import SPDY, Request, Upgrade, WebSocketLike
 from lifepod.apiserver.http_errors import bad_request, internal_error
-from lifepod.apiserver.upgrades import chosen_subprotocol
+from lifepod.apiserver.spdy_channels import SpdyChannels
+from lifepod.apiserver.upgrades import chosen_protocol
 from lifepod.runtime.base import ExecStream, NodeStreams, StreamRefused
 
 V5: Final = "v5.channel.k8s.io"
@@ -62,7 +63,7 @@ def exec_answer(pod: JsonObject, request: Request, streams: NodeStreams | None, 
     container = chosen_container(pod, request.param("container"))
     if streams is None:
         raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
-    subprotocol = chosen_subprotocol(request, (V5, V4))
+    wire, protocol = chosen_protocol(request, (V5, V4), (V4, V5))
     wanted = wanted_streams(request, attach=attach)
     if not attach and not wanted.command:
         raise bad_request("you must specify a command for the container")
@@ -75,9 +76,22 @@ def exec_answer(pod: JsonObject, request: Request, streams: NodeStreams | None, 
             await websocket.send(_status(internal_error(str(problem)).status))
             return
         await websocket.send(bytes((_lowest_writable(wanted),)))
-        await converse(websocket, process, wanted, half_close=subprotocol == V5)
+        await converse(websocket, process, wanted, half_close=wire == SPDY or protocol == V5)
 
-    return Upgrade(run, subprotocol)
+    async def run_spdy(tunnel: WebSocketLike) -> None:
+        channels = SpdyChannels(tunnel)
+        if await channels.opened(_channels(wanted)):
+            await run(channels)
+            await channels.close()
+
+    return Upgrade(run_spdy if wire == SPDY else run, protocol, wire=wire)
+
+
+def _channels(wanted: Wanted) -> frozenset[int]:
+    """The channels that a client of these wishes opens."""
+    stdin, stdout, stderr, tty = wanted.stdin, wanted.stdout, wanted.stderr, wanted.tty
+    asked = ((STDIN, stdin), (STDOUT, stdout), (STDERR, stderr), (ERROR, True), (RESIZE, tty))
+    return frozenset(channel for channel, is_wanted in asked if is_wanted)
 
 
 def _lowest_writable(wanted: Wanted) -> int:

@@ -1,6 +1,6 @@
-"""`pods/<name>/portforward`: connections to a pod's ports through one WebSocket, in the two ways clients speak.
+"""`pods/<name>/portforward`: connections to a pod's ports through one tunnel, in the two ways clients speak.
 
-kubectl tunnels SPDY frames (`SPDY/3.1+portforward.k8s.io`): two streams per forwarded connection. The Python clients use
+kubectl speaks SPDY, bare or inside a WebSocket (`SPDY/3.1+portforward.k8s.io`): two streams per forwarded connection. The Python clients use
 channels (`v4.channel.k8s.io`): channel 2i carries the i-th port's bytes, 2i+1 its error. What must stay true: no byte is lost
 at either half-close, and a slow side slows the other down.
 
@@ -15,7 +15,7 @@ from typing import Final
 
 from lifepod.api.integers import port_number
 from lifepod.api.objects import JsonObject
-from lifepod.apiserver.exchange import Request, Upgrade, WebSocketLike
+from lifepod.apiserver.exchange import SPDY, Request, Upgrade, WebSocketLike
 from lifepod.apiserver.http_errors import bad_request
 from lifepod.apiserver.spdy import (
     REFUSED_STREAM,
@@ -28,11 +28,12 @@ from lifepod.apiserver.spdy import (
     StreamOpened,
     StreamReset,
 )
-from lifepod.apiserver.upgrades import chosen_subprotocol
+from lifepod.apiserver.upgrades import chosen_protocol
 from lifepod.runtime.base import ByteStream, NodeStreams, StreamRefused
 
-TUNNEL: Final = "SPDY/3.1+portforward.k8s.io"
-CHANNELS: Final = ("v4.channel.k8s.io", "portforward.k8s.io", "")
+BARE: Final = "portforward.k8s.io"
+TUNNEL: Final = f"SPDY/3.1+{BARE}"
+CHANNELS: Final = ("v4.channel.k8s.io", BARE, "")
 """The same wire under each name; kr8s offers none."""
 MAX_STREAMS: Final = 1024
 MAX_PORT: Final = 65535
@@ -46,18 +47,19 @@ def portforward_answer(pod: JsonObject, request: Request, streams: NodeStreams |
     if streams is None:
         raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
     ports = wanted_ports(request)
-    subprotocol = chosen_subprotocol(request, (TUNNEL, *CHANNELS))
-    if subprotocol != TUNNEL and not ports:
+    wire, protocol = chosen_protocol(request, (TUNNEL, *CHANNELS), (BARE,))
+    is_spdy = wire == SPDY or protocol == TUNNEL
+    if not is_spdy and not ports:
         raise bad_request('query parameter "port" is required')
     ends = PodPorts(streams, pod)
 
     async def run(websocket: WebSocketLike) -> None:
-        if subprotocol == TUNNEL:
+        if is_spdy:
             await SpdyTunnel(websocket, ends).run()
         else:
             await forward_channels(websocket, ends, ports)
 
-    return Upgrade(run, subprotocol)
+    return Upgrade(run, protocol, wire=wire)
 
 
 def wanted_ports(request: Request) -> tuple[int, ...]:
@@ -167,7 +169,7 @@ class _Pair:
 
 
 class SpdyTunnel:
-    """kubectl's SPDY connection inside a WebSocket."""
+    """kubectl's SPDY connection, bare or inside a WebSocket."""
 
     def __init__(self, websocket: WebSocketLike, ends: PodPorts) -> None:
         self._websocket = websocket

@@ -16,7 +16,19 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from lifepod.apiserver.exchange import NO_ANSWER, Answer, Peer, Request, Response, Site, Stream, Upgrade, Whole, phrase
+from lifepod.apiserver.exchange import (
+    NO_ANSWER,
+    WEBSOCKET,
+    Answer,
+    Peer,
+    Request,
+    Response,
+    Site,
+    Stream,
+    Upgrade,
+    Whole,
+    phrase,
+)
 from lifepod.apiserver.http_sink import HttpSink
 
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -315,7 +327,7 @@ class HttpProtocol(asyncio.Protocol):
             case Stream():
                 self._open_stream(answer, keep_alive)
             case Upgrade():
-                self._open_websocket(answer, request)
+                self._open_tunnel(answer, request)
             case _:
                 self._task = self._loop.create_task(self._await_answer(answer, request, keep_alive))
 
@@ -403,19 +415,25 @@ class HttpProtocol(asyncio.Protocol):
         elif self._queue:
             self._loop.call_soon(self._next_request)
 
-    def _open_websocket(self, upgrade: Upgrade, request: Request) -> None:
+    def _open_tunnel(self, upgrade: Upgrade, request: Request) -> None:
+        from lifepod.apiserver.tunnel import OpenTunnel
         from lifepod.apiserver.websocket import WebSocket, accept_key
 
-        head = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept_key(request)}\r\n"
+        is_websocket = upgrade.wire == WEBSOCKET
+        head = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: {upgrade.wire}\r\nConnection: Upgrade\r\n"
+        if is_websocket:
+            head += f"Sec-WebSocket-Accept: {accept_key(request)}\r\n"
         if upgrade.subprotocol:
-            head += f"Sec-WebSocket-Protocol: {upgrade.subprotocol}\r\n"
+            header = "Sec-WebSocket-Protocol" if is_websocket else "X-Stream-Protocol-Version"
+            head += f"{header}: {upgrade.subprotocol}\r\n"
         for name, value in upgrade.headers:
             head += f"{name}: {value}\r\n"
         self.transport.write(head.encode("latin-1", "replace") + b"\r\n")
         self._queue = None
-        self._tunnel = websocket = WebSocket(self.transport, self._loop)
-        websocket.set_writable(self.is_writable)
-        websocket.serve(upgrade.run)
+        tunnel = (WebSocket if is_websocket else OpenTunnel)(self.transport, self._loop)
+        self._tunnel = tunnel
+        tunnel.set_writable(self.is_writable)
+        tunnel.serve(upgrade.run)
 
     def _after_upgrade(self, rest: bytes) -> None:
         """The client asked to leave HTTP and the parser stopped there: either it got its tunnel, or the connection ends."""

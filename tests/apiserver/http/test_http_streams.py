@@ -404,13 +404,124 @@ def test_what_is_refused_before_the_upgrade_is_a_plain_status(
     against(POD, local_streams, check)
 
 
-def test_spdy_without_websocket_is_refused_with_advice(local_streams: Any) -> None:
+# ------------------------------------------------------------------------------------------------ bare SPDY
+
+
+class BareSpdy:
+    """A client that leaves HTTP for SPDY/3.1 at once, as older kubectl and programs in Go do."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+        self._reader, self._writer, self.head = reader, writer, head
+        self._packer = SpdyClient()
+
+    @classmethod
+    async def open(cls, server: Server, target: str, *protocols: str) -> "BareSpdy":
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        offers = "".join(f"X-Stream-Protocol-Version: {name}\r\n" for name in protocols)
+        writer.write(
+            f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n{offers}\r\n".encode()
+        )
+        return cls(reader, writer, await reader.readuntil(b"\r\n\r\n"))
+
+    def stream(self, number: int, **headers: str) -> None:
+        self._writer.write(self._packer.open(number, **headers))
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def until_finished(self, streams: set[int]) -> dict[int, bytes]:
+        """What came on each stream until all of these were finished; -1: other frames, by type."""
+        found: dict[int, bytes] = {}
+        while streams:
+            head, flags_length = struct.unpack(">II", await self._reader.readexactly(8))
+            body = await self._reader.readexactly(flags_length & 0xFFFFFF)
+            if head >> 31:
+                found[-1] = found.get(-1, b"") + bytes((head & 0xFF,))
+                continue
+            found[head] = found.get(head, b"") + body
+            if flags_length >> 24 & 1:
+                streams.discard(head)
+        self._writer.close()
+        return found
+
+
+def test_exec_over_spdy_has_a_stream_for_each_end(local_streams: Any) -> None:
+    payload = os.urandom(1_000_000)
+
+    async def check(server: Server) -> None:
+        target = (
+            "/exec?command=sh&command=-c&command=cat%3B+echo+end+%3E%262%3B+exit+3&stdin=true&stdout=true&stderr=true"
+        )
+        client = await BareSpdy.open(server, target, "v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io")
+        assert b"HTTP/1.1 101 " in client.head
+        assert b"Upgrade: SPDY/3.1\r\n" in client.head
+        assert b"X-Stream-Protocol-Version: v4.channel.k8s.io\r\n" in client.head
+        for number, kind in ((1, "error"), (3, "stdin"), (5, "stdout"), (7, "stderr")):
+            client.stream(number, streamType=kind)
+
+        async def feed() -> None:
+            for at in range(0, len(payload), 50_000):
+                await client.send(SpdyConnection.data(3, payload[at : at + 50_000]))
+            await client.send(struct.pack(">III", 0x80030006, 4, 7))
+            await client.send(SpdyConnection.data(3, b"", finished=True))
+
+        found, _ = await asyncio.gather(client.until_finished({1, 3, 5, 7}), feed())
+        assert (found[5], found[7]) == (payload, b"end\n")
+        status = json.loads(found[1])
+        assert status["details"] == {"causes": [{"reason": "ExitCode", "message": "3"}]}
+        assert found[-1] == b"\x02\x02\x02\x02\x06"  # a reply to each stream, and the ping's
+
+    against(POD, local_streams, check)
+
+
+def test_a_process_starts_once_every_stream_is_open(local_streams: Any) -> None:
+    async def check(server: Server) -> None:
+        client = await BareSpdy.open(server, "/exec?command=echo&command=hi&stdout=true", "v4.channel.k8s.io")
+        client.stream(1, streamType="stdout")
+        client.stream(3, streamType="bogus")
+        client.stream(5, streamType="error")
+        found = await client.until_finished({1, 5})
+        assert found[1] == b"hi\n"
+        assert json.loads(found[5])["status"] == "Success"
+        assert found[-1] == b"\x02\x03\x02"
+
+    against(POD, local_streams, check)
+
+
+def test_port_forward_over_bare_spdy(local_streams: Any) -> None:
+    async def check(server: Server) -> None:
+        listener = await asyncio.start_server(_shouter, "127.0.0.1", 0)
+        port = str(listener.sockets[0].getsockname()[1])
+        client = await BareSpdy.open(server, "/portforward", "portforward.k8s.io")
+        assert b"X-Stream-Protocol-Version: portforward.k8s.io\r\n" in client.head
+        client.stream(1, streamType="error", port=port, requestID="0")
+        client.stream(3, streamType="data", port=port, requestID="0")
+        await client.send(SpdyConnection.data(3, b"hello") + SpdyConnection.data(3, b"", finished=True))
+        found = await client.until_finished({1, 3})
+        assert (found[1], found[3]) == (b"", b"HELLO")
+        listener.close()
+
+    against(POD, local_streams, check)
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "offers", "code", "says"),
+    [
+        ("SPDY/3.1", "channel.k8s.io", 403, "unable to upgrade: unable to negotiate protocol: client supports [channel.k8s.io], server accepts [v4.channel.k8s.io v5.channel.k8s.io]"),
+        ("h2c", "", 400, "the server streams over WebSocket and SPDY/3.1 only, not H2C"),
+    ],
+)  # fmt: skip
+def test_a_wire_or_protocol_that_is_not_spoken_is_refused(
+    local_streams: Any, upgrade: str, offers: str, code: int, says: str
+) -> None:
     async def check(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"POST /exec?command=ls HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n")
+        head = f"POST /exec?command=ls HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n"
+        writer.write(f"{head}X-Stream-Protocol-Version: {offers}\r\n\r\n".encode())
         answer = await reader.read()
-        assert answer.startswith(b"HTTP/1.1 400 ")
-        assert b"WebSocket only, not SPDY/3.1" in answer
+        assert answer.startswith(b"HTTP/1.1 %d " % code)
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"] == says
         writer.close()
 
     against(POD, local_streams, check)
