@@ -7,13 +7,16 @@ Source: k8s.io/kubernetes v1.34.4 pkg/kubeapiserver/options/plugins.go: DefaultO
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lifepod.api.field_errors import invalid
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, dig, replaced
-from lifepod.apiserver import signing_requests
+from lifepod.apiserver import signing_requests, webhooks
 from lifepod.apiserver.account_secrets import fill_token_secret
+from lifepod.apiserver.admission_call import Call
+from lifepod.apiserver.admission_policies import check_policies
 from lifepod.apiserver.namespace_limits import check_limit_ranges, check_quotas, with_limit_range_defaults
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.pod_admission import admitted_pod
@@ -70,10 +73,15 @@ def admitted(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> Js
             return obj
 
 
-def check_admission(api: Api, kind: Kind, obj: JsonObject, old: JsonObject | None = None) -> None:
-    """Validating admission, after the object's own validation. Raises 403."""
+def check_admission(
+    api: Api, kind: Kind, obj: JsonObject, old: JsonObject | None, options: WriteOptions, *, asks: bool = True
+) -> None:
+    """Validating admission, after the object's own validation. `asks`: policies and webhooks, too. Raises ApiError, Unanswered."""
     if old is None:
         check_limit_ranges(api, kind, obj)
+    if asks and api.session is not None:
+        agree(api, Call("CREATE" if old is None else "UPDATE", kind, obj, old, options))
+    if old is None:
         check_quotas(api, kind, obj)
     elif kind.resource in ("services", "persistentvolumeclaims"):
         check_quotas(api, kind, obj, old)
@@ -81,6 +89,26 @@ def check_admission(api: Api, kind: Kind, obj: JsonObject, old: JsonObject | Non
         _check_time_zone(kind, obj)
     elif kind.resource == PRIORITY_CLASSES:
         _check_only_default(api, kind, obj)
+
+
+def as_webhooks_want(api: Api, call: Call, in_tree: Callable[[JsonObject], JsonObject] = lambda obj: obj) -> JsonObject:
+    """The object after mutating webhooks; `in_tree` does again what the server adds. Raises ApiError, Unanswered."""
+    assert call.obj is not None
+    return webhooks.mutated(api, call, in_tree) if api.session is not None else call.obj
+
+
+def agree(api: Api, call: Call) -> None:
+    """Ask policies, then validating webhooks. Raises ApiError, Unanswered."""
+    if api.session is not None:
+        check_policies(api, call)
+        webhooks.check(api, call)
+
+
+def agree_without_object(api: Api, call: Call) -> None:
+    """Ask about a deletion or a connection: no webhook can change it."""
+    if api.session is not None:
+        webhooks.check_without_object(api, call)
+        check_policies(api, call)
 
 
 def _check_time_zone(kind: Kind, cron_job: JsonObject) -> None:

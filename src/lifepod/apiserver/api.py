@@ -28,6 +28,7 @@ from lifepod.apiserver.patch_verb import patch_resource
 from lifepod.apiserver.subresources import create_subresource, get_subresource, update_subresource
 from lifepod.apiserver.token import TokenIssuer
 from lifepod.apiserver.update import update
+from lifepod.apiserver.webhook_session import Asker, Session, no_asker
 from lifepod.clock import Ids
 from lifepod.store import Store
 
@@ -80,6 +81,7 @@ class Api:
         self.ids = ids
         self.settings = settings
         self.tokens = tokens
+        """Who may do what."""
         self.types: dict[str, Type] = {}
         """Types of custom resources, by `Kind.schema`."""
         self.custom_scales: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {}
@@ -88,6 +90,10 @@ class Api:
         """Why writes from outside are refused at present (the disk is full), or None."""
         self.sign: CertificateSigner | None = None
         """Signs what certificate signing requests ask for; None where nobody holds the key."""
+        self.session: Session | None = None
+        """The present request's way through its webhooks; None where there are none, or nobody could ask them."""
+        self.ask: Asker = no_asker
+        """Who puts questions to webhooks."""
         self._warnings: Texts = []
 
     # ------------------------------------------------------------------------------------------------------------ reading

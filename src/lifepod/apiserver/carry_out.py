@@ -13,7 +13,8 @@ from lifepod.api.kinds import Kind
 from lifepod.api.names import dns_subdomain
 from lifepod.api.objects import JsonObject, format_time
 from lifepod.api.writes import Write
-from lifepod.apiserver.admission import check_namespace
+from lifepod.apiserver.admission import agree, as_webhooks_want, check_namespace
+from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.create import create
 from lifepod.apiserver.delete import delete
 from lifepod.apiserver.delete_options import delete_options_of
@@ -41,10 +42,11 @@ def carry_out(api: Api, write: Write, now: datetime) -> JsonObject:
         raise no_such_resource() from None
     if write.verb == "update" and write.subresource == "status":
         return _write_status(api, kind, write, now)
-    if write.resource == "events" and write.verb == "create" and _is_plain_event(write):
-        return _post(api, kind, write, now)
-    if write.resource == LEASES and write.verb == "patch" and write.body.keys() == {"spec"}:
-        return _renew(api, kind, write, now)
+    if api.session is None:
+        if write.resource == "events" and write.verb == "create" and _is_plain_event(write):
+            return _post(api, kind, write, now)
+        if write.resource == LEASES and write.verb == "patch" and write.body.keys() == {"spec"}:
+            return _renew(api, kind, write, now)
     options = WriteOptions(now, SYSTEM, "lifepod", "Ignore")
     try:
         return _general(api, kind, write, options)
@@ -111,6 +113,10 @@ def _write_status(api: Api, kind: Kind, write: Write, now: datetime) -> JsonObje
         if guard.get("resourceVersion"):
             check_revision(kind, guard["resourceVersion"], stored)
     new = {**old, "status": write.body.get("status") or {}}
+    if api.session is not None:
+        call = Call("UPDATE", kind, new, old, WriteOptions(now, SYSTEM, "lifepod", "Ignore"), "status")
+        new = {**new, "status": as_webhooks_want(api, call).get("status") or {}}
+        agree(api, call._replace(obj=new))
     if stored.get("deletionTimestamp") and is_ready_to_go(kind, new):
         return api.store.delete(kind.resource, write.namespace, write.name, now)
     return api.store.update(kind.resource, new, now)

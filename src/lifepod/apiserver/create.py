@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
-from lifepod.apiserver.admission import admitted, as_read, check_admission, check_namespace, settle_created
+from lifepod.apiserver.admission import (
+    admitted,
+    as_read,
+    as_webhooks_want,
+    check_admission,
+    check_namespace,
+    settle_created,
+)
+from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.metadata import NAME_TRIES, generated_name, new_metadata, with_names, without_system_fields
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.owner_references import with_single_owners
@@ -40,6 +48,8 @@ def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) 
     obj = as_read(kind, kind.default(without_system_fields(obj)))
     obj = api.managed(kind, with_single_owners(api, obj), None, options)
     obj = admitted(api, kind, obj, options)
+    if api.session is not None:
+        obj = _as_webhooks_want(api, kind, obj, options)
     generated = not obj["metadata"].get("name")
     obj = {**obj, "metadata": new_metadata(kind, obj, api.ids, options.now)}
     for attempt in range(NAME_TRIES if generated else 1):
@@ -58,11 +68,18 @@ def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) 
     raise already_exists(kind, name, generated=generated)
 
 
+def _as_webhooks_want(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
+    """The object after mutating webhooks; whatever they did, it keeps to its namespace."""
+    call = Call("CREATE", kind, obj, None, options)
+    made = as_webhooks_want(api, call, lambda changed: admitted(api, kind, changed, options))
+    return with_names(kind, obj["metadata"].get("namespace", ""), "", made)
+
+
 def _prepared(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
     ready = kind.prepare_create(obj)
     ready = api.allocated(kind, ready, None)
     api.warn(*kind.warnings(ready, None))
     if errors := kind.validate(ready):
         raise invalid_object(kind, ready["metadata"].get("name", ""), errors)
-    check_admission(api, kind, ready)
+    check_admission(api, kind, ready, None, options)
     return ready

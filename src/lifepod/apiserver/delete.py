@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, format_time, parse_time
+from lifepod.apiserver.admission import agree_without_object
+from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.custom_kinds import DEFINITIONS, withdraw
 from lifepod.apiserver.options import DeleteOptions, WriteOptions
 from lifepod.apiserver.status_errors import forbidden, kind_conflict, not_found, success
@@ -47,6 +49,9 @@ def delete(api: Api, kind: Kind, namespace: str, name: str, wanted: DeleteOption
     old = api.store.get(storage.resource, namespace, name)
     if old is None:
         raise not_found(kind, name)
+    if api.session is not None:
+        check_preconditions(storage, old, wanted)
+        agree_without_object(api, Call("DELETE", storage, None, old, options, wanted=wanted))
     result = delete_stored(api, storage, old, wanted, options)
     return kind.from_storage(result) if storage is not kind and result["kind"] == storage.kind else result
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
+from lifepod.apiserver.admission import agree, as_webhooks_want
+from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.metadata import kept_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.status_errors import not_found
@@ -25,4 +27,7 @@ def finalize(api: Api, kind: Kind, name: str, obj: JsonObject, options: WriteOpt
         raise not_found(kind, name)
     obj = with_names(kind, "", name, obj)
     new = {**old, "metadata": kept_metadata(kind, obj, old), "spec": obj.get("spec") or {}}
+    call = Call("UPDATE", kind, new, old, options, "finalize")
+    new = {**new, "spec": as_webhooks_want(api, call).get("spec") or {}}
+    agree(api, call._replace(obj=new))
     return write(api, kind, new, old, options)

@@ -14,6 +14,8 @@ from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
 from lifepod.api.pod_writes import prepared_ephemeral_containers, prepared_resize
 from lifepod.api.validation_pod import ephemeral_update_errors, resize_errors
+from lifepod.apiserver.admission import agree, as_webhooks_want
+from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.metadata import has_changed_spec, kept_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.status_errors import invalid_object, not_found
@@ -67,6 +69,8 @@ def _update_part(
     pod = with_names(kind, namespace, name, pod)
     kept = kept_metadata(kind, pod, old)
     new = kind.default(prepare({**pod, "metadata": kept}, old))
+    if api.session is not None:
+        new = prepare(as_webhooks_want(api, Call("UPDATE", kind, new, old, options, subresource)), old)
     new = {**new, "metadata": {**old["metadata"], "resourceVersion": kept["resourceVersion"]}}
     if errors := check(new, old):
         raise invalid_object(kind, name, errors)
@@ -74,4 +78,6 @@ def _update_part(
         generation = old["metadata"].get("generation", 0) + 1
         new = {**new, "metadata": {**new["metadata"], "generation": generation}}
     new = api.managed(kind, new, old, options, subresource)
+    if api.session is not None:
+        agree(api, Call("UPDATE", kind, new, old, options, subresource))
     return write(api, kind, new, old, options)

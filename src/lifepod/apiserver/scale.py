@@ -12,6 +12,8 @@ from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, JsonValue, dig, replaced
 from lifepod.api.selectors import label_terms, selector_text
 from lifepod.api.writes import PatchType
+from lifepod.apiserver.admission import agree, as_webhooks_want
+from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.http_errors import bad_request
 from lifepod.apiserver.metadata import check_revision
 from lifepod.apiserver.options import WriteOptions
@@ -82,9 +84,20 @@ def update_scale(
         error = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid_status("autoscaling", "Scale", name, [error])
     paths = api.scale_paths(kind)
-    new = replaced(old, paths.spec, replicas)
     storage = api.storage_kind(kind)
-    return scale_of(api, kind, replace_stored(api, storage, new, old, options))
+    if api.session is not None:
+        replicas = _agreed(api, storage, scale_of(api, kind, old), replicas, options)
+    new = replaced(old, paths.spec, replicas)
+    return scale_of(api, kind, replace_stored(api, storage, new, old, options, asks=False))
+
+
+def _agreed(api: Api, storage: Kind, before: JsonObject, replicas: int, options: WriteOptions) -> int:
+    """The replicas after webhooks and policies were asked about the Scale; about the workload itself they are not."""
+    wanted = {**before, "spec": {"replicas": replicas}}
+    call = Call("UPDATE", storage, wanted, before, options, "scale", SCALE)
+    made = as_webhooks_want(api, call)
+    agree(api, call._replace(obj=made))
+    return int(dig(made, "spec", "replicas") or 0)
 
 
 def patch_scale(

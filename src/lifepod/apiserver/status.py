@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
+from lifepod.apiserver.admission import agree, as_webhooks_want
+from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.metadata import kept_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.status_errors import invalid_object, not_found
@@ -55,6 +57,10 @@ def replace_status(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, optio
         new.pop("status", None)
     new = kind.default(new)
     new = api.managed(kind, new, old, options, "status")
+    if api.session is not None:
+        made = as_webhooks_want(api, Call("UPDATE", kind, new, old, options, "status"))
+        new = {**new, "status": made["status"]} if "status" in made else new
     if kind.is_custom and (errors := kind.validate_update(new, old)):
         raise invalid_object(kind, new["metadata"]["name"], errors)
+    agree(api, Call("UPDATE", kind, new, old, options, "status"))
     return write(api, kind, new, old, options)

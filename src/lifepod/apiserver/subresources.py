@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver import scale
+from lifepod.apiserver.admission import agree, as_webhooks_want
+from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.binding import bind
 from lifepod.apiserver.body import Body, read_body
 from lifepod.apiserver.eviction import evict
@@ -52,14 +55,24 @@ def create_subresource(
     api: Api, kind: Kind, namespace: str, name: str, body: Body, subresource: str, options: WriteOptions
 ) -> JsonObject:
     """POST to a subresource, or to a resource that is only answered (`bindings`, reviews)."""
+    sent: Kind
+    do: Callable[[Api, str, str, JsonObject, WriteOptions], JsonObject]
     match subresource:
         case "binding" | "bindings":
-            return bind(api, namespace, name, read_body(api, BINDING, body, options), options)
+            sent, do = BINDING, bind
         case "eviction":
-            return evict(api, namespace, name, read_body(api, EVICTION, body, options), options)
+            sent, do = EVICTION, evict
         case "token":
-            return request_token(api, namespace, name, read_body(api, TOKEN_REQUEST, body, options), options)
-    raise method_not_allowed()
+            sent, do = TOKEN_REQUEST, request_token
+        case _:
+            raise method_not_allowed()
+    obj = read_body(api, sent, body, options)
+    if api.session is not None:
+        shown = sent if kind.is_stored else None
+        call = Call("CREATE", kind, obj, None, options, subresource if shown else "", shown, None, namespace, name)
+        obj = as_webhooks_want(api, call)
+        agree(api, call._replace(obj=obj))
+    return do(api, namespace, name, obj, options)
 
 
 def update_subresource(

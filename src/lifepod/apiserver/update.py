@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from lifepod.api.field_errors import FieldError, forbidden
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
-from lifepod.apiserver.admission import admitted_update, check_admission, settle_updated
+from lifepod.apiserver.admission import admitted_update, as_webhooks_want, check_admission, settle_updated
+from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.create import create
 from lifepod.apiserver.http_errors import bad_request
 from lifepod.apiserver.metadata import has_changed_spec, kept_metadata, with_names
@@ -51,8 +52,10 @@ def _check_named(name: str, obj: JsonObject) -> None:
         raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
 
 
-def replace_stored(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions) -> JsonObject:
-    """Put `obj` in place of `old` by the rules of the kind's main resource.
+def replace_stored(
+    api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions, *, asks: bool = True
+) -> JsonObject:
+    """Put `obj` in place of `old` by the rules of the kind's main resource. `asks`: policies and webhooks are asked about it.
 
     Who wrote what is noted before admission and preparation, so that nobody owns what those add.
 
@@ -64,6 +67,8 @@ def replace_stored(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, optio
     new = with_single_owners(api, kind.default(new))
     new = api.managed(kind, new, old, options)
     new = admitted_update(api, kind, new, old, options)
+    if asks and api.session is not None:
+        new = _as_webhooks_want(api, kind, new, old, options)
     new = kind.prepare_update(new, old)
     new = api.allocated(kind, new, old)
     if kind.has_generation and has_changed_spec(kind, new, old):
@@ -73,8 +78,18 @@ def replace_stored(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, optio
     errors = [*_finalizer_errors(new, old), *kind.validate_update(new, old)]
     if errors:
         raise invalid_object(kind, new["metadata"]["name"], errors)
-    check_admission(api, kind, new, old)
+    check_admission(api, kind, new, old, options, asks=asks)
     return write(api, kind, new, old, options)
+
+
+def _as_webhooks_want(api: Api, kind: Kind, new: JsonObject, old: JsonObject, options: WriteOptions) -> JsonObject:
+    """The object after mutating webhooks, with what no client can change as it was."""
+    call = Call("UPDATE", kind, new, old, options)
+    made = as_webhooks_want(api, call, lambda changed: admitted_update(api, kind, changed, old, options))
+    if made is new:
+        return new
+    kept = {**made, "metadata": kept_metadata(kind, made, old)}
+    return _with_status_of(kept, old) if kind.has_status else kept
 
 
 def _with_status_of(obj: JsonObject, old: JsonObject) -> JsonObject:

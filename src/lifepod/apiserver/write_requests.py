@@ -6,11 +6,14 @@ Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/create.go, update.go, pa
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from datetime import datetime
+from functools import partial
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
+from lifepod.apiserver.admission_call import are_asked
 from lifepod.apiserver.auth import User
-from lifepod.apiserver.exchange import Answer, Request, Response
+from lifepod.apiserver.exchange import Answer, Request, Response, Whole
 from lifepod.apiserver.negotiation import accepted_form
 from lifepod.apiserver.request_body import delete_options_body, object_body, patch_type, yaml_value
 from lifepod.apiserver.request_options import delete_options, list_options, write_options
@@ -18,6 +21,8 @@ from lifepod.apiserver.reviews import REVIEWS, reviewed
 from lifepod.apiserver.routes import ResourcePath
 from lifepod.apiserver.seams import Seams
 from lifepod.apiserver.shapes import shaped
+from lifepod.apiserver.webhook_rounds import with_answers
+from lifepod.apiserver.webhook_session import Session
 
 
 class WriteRequests:
@@ -28,61 +33,84 @@ class WriteRequests:
         self._api = seams.api
 
     def answer(self, request: Request, kind: Kind, path: ResourcePath, user: User, verb: str) -> Answer:
-        """The answer; an awaitable when it has to wait for the disk. Raises ApiError."""
+        """The answer; an awaitable when it has to wait for webhooks or the disk. Raises ApiError."""
+        now = self._seams.now()
+        if are_asked(self._api):
+            return self._asked(request, kind, path, user, verb, now)
+        return self._told(*self._done(request, kind, path, user, verb, now))
+
+    async def _asked(
+        self, request: Request, kind: Kind, path: ResourcePath, user: User, verb: str, now: datetime
+    ) -> Whole:
+        """The answer of a write that webhooks and policies are asked about."""
+        done = partial(self._done, request, kind, path, user, verb, now)
+        answer = self._told(*await with_answers(self._api, self._seams.lock, Session(kind, now), done))
+        return answer if isinstance(answer, tuple) else await answer
+
+    def _done(
+        self, request: Request, kind: Kind, path: ResourcePath, user: User, verb: str, now: datetime
+    ) -> tuple[Response, int]:
+        """The response, and the revision to which the write led; 0 when it changed nothing."""
         form = accepted_form(request)
         api = self._api
         with self._seams.lock:
             before = api.store.revision
             try:
-                obj, status = self._written(request, kind, path, user, verb)
+                obj, status = self._written(request, kind, path, user, verb, now)
             finally:
                 warnings = api.take_warnings()
             revision = api.store.revision
         response = shaped(request, kind, obj, form, self._seams.now, status)
         if warnings:
             response = response._replace(headers=(*response.headers, *map(warning_header, warnings)))
-        if revision == before:
+        return response, revision if revision != before else 0
+
+    def _told(self, response: Response, revision: int) -> Answer:
+        """The response once everybody knows of the write and the disk has it."""
+        if not revision:
             return response
         self._seams.on_written()
         waiting = self._seams.durable(revision)
         return response if waiting is None else _when_durable(waiting, response)
 
     def _written(
-        self, request: Request, kind: Kind, path: ResourcePath, user: User, verb: str
+        self, request: Request, kind: Kind, path: ResourcePath, user: User, verb: str, now: datetime
     ) -> tuple[JsonObject, int]:
         """What the verb leads to, and the status code."""
         match verb:
             case "create":
-                return self._create(request, kind, path, user)
+                return self._create(request, kind, path, user, now)
             case "update":
-                options = write_options(request, user, self._seams.now(), "UpdateOptions")
+                options = write_options(request, user, now, "UpdateOptions")
                 body = object_body(request)
                 obj, created = self._api.update(kind, path.namespace, path.name, body, options, path.subresource)
                 return obj, 201 if created else 200
             case "patch":
                 kind_of_patch = patch_type(request)
-                options = write_options(
-                    request, user, self._seams.now(), "PatchOptions", apply=kind_of_patch == "apply"
-                )
+                options = write_options(request, user, now, "PatchOptions", apply=kind_of_patch == "apply")
                 change = yaml_value(request.body) if kind_of_patch == "apply" else request.body
                 obj, created = self._api.patch(
                     kind, path.namespace, path.name, change, kind_of_patch, options, path.subresource
                 )
                 return obj, 201 if created else 200
             case _:
-                return self._delete(request, kind, path, user, verb), 200
+                return self._delete(request, kind, path, user, verb, now), 200
 
-    def _create(self, request: Request, kind: Kind, path: ResourcePath, user: User) -> tuple[JsonObject, int]:
-        options = write_options(request, user, self._seams.now(), "CreateOptions")
+    def _create(
+        self, request: Request, kind: Kind, path: ResourcePath, user: User, now: datetime
+    ) -> tuple[JsonObject, int]:
+        options = write_options(request, user, now, "CreateOptions")
         body = object_body(request)
         if kind.kind in REVIEWS:
             review = self._api.read_body(kind, body, options)
             return reviewed(kind, review, user, self._seams.authorize, self._seams.verify), 201
         return self._api.create(kind, path.namespace, body, options, path.subresource, path.name), 201
 
-    def _delete(self, request: Request, kind: Kind, path: ResourcePath, user: User, verb: str) -> JsonObject:
+    def _delete(
+        self, request: Request, kind: Kind, path: ResourcePath, user: User, verb: str, now: datetime
+    ) -> JsonObject:
         wanted, dry_run = delete_options(request, delete_options_body(request))
-        options = write_options(request, user, self._seams.now(), "DeleteOptions")._replace(dry_run=bool(dry_run))
+        options = write_options(request, user, now, "DeleteOptions")._replace(dry_run=bool(dry_run))
         if verb == "deletecollection":
             return self._api.delete_collection(kind, list_options(request, path), wanted, options)
         return self._api.delete(kind, path.namespace, path.name, wanted, options)
