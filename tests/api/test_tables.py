@@ -218,3 +218,19 @@ def test_column_definitions_have_every_member():
     assert [d["name"] for d in definitions] == ["Last Seen", "Type", "Reason", "Object", "Subobject", "Source", "Message",
                                                 "First Seen", "Count", "Name"]  # fmt: skip
     assert all(d.keys() == {"name", "type", "format", "description", "priority"} for d in definitions)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "shown"),
+    [
+        ([], "*"),
+        ([""], "*"),
+        (["a", "", "b"], "a,b"),
+        (["a", "b", "c"], "a,b,c"),
+        (["a", "b", "c", ""], "a,b,c + 1 more..."),
+    ],
+)
+def test_an_ingress_shows_three_hosts_and_counts_its_rules(hosts, shown):
+    ingress = {"metadata": {"name": "i"}, "spec": {"rules": [{"host": host} for host in hosts]}}
+    kind = next(kind for kind in builtin_kinds() if kind.kind == "Ingress")
+    assert table_row(kind, ingress, NOW).cells[2] == shown

@@ -26,15 +26,29 @@ def _parts(obj: JsonObject) -> tuple[JsonObject, JsonObject, JsonObject]:
 def ingress_cells(ingress: JsonObject, now: datetime) -> list[JsonValue]:
     """NAME CLASS HOSTS ADDRESS PORTS AGE."""
     metadata, spec, status = _parts(ingress)
-    hosts = [rule["host"] for rule in spec.get("rules") or [] if rule.get("host")]
     return [
         metadata.get("name", ""),
         spec.get("ingressClassName") or NONE,
-        shortened(hosts, "*"),
+        _hosts_text(spec.get("rules") or []),
         load_balancer_text(status),
         "80, 443" if spec.get("tls") else "80",
         age(metadata, now),
     ]
+
+
+def _hosts_text(rules: list[JsonObject]) -> str:
+    """The first three hosts, and how many rules there are beyond three (`*` for none).
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/printers/internalversion/printers.go: formatHosts
+    """
+    hosts: list[str] = []
+    more = ""
+    for rule in rules:
+        if len(hosts) == 3:
+            more = f" + {len(rules) - 3} more..."
+        elif rule.get("host"):
+            hosts.append(rule["host"])
+    return ",".join(hosts) + more if hosts else "*"
 
 
 def ingress_class_cells(ingress_class: JsonObject, now: datetime) -> list[JsonValue]:

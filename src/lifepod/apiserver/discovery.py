@@ -8,6 +8,7 @@ Source: k8s.io/apiserver v0.34.4 pkg/endpoints/discovery/aggregated/handler.go; 
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from typing import Final, NamedTuple
 
 from lifepod.api.kinds import Kind, KindRegistry, Subresource
@@ -46,7 +47,7 @@ class Discovery:
                 return (
                     None
                     if found is None or not group
-                    else _json(_group(found) | {"kind": "APIGroup", "apiVersion": "v1"})
+                    else _json({"kind": "APIGroup", "apiVersion": "v1", **_group(found)})
                 )
             case ["apis", group, version]:
                 return self._version(group, version) if group else None
@@ -120,7 +121,7 @@ class Discovery:
             return None
         resources: list[JsonObject] = []
         for kind in self._groups[group].versions[version]:
-            resources.append(_resource(kind))
+            resources.append(_resource(kind, self._kinds))
             resources.extend(_subresource(kind, sub) for sub in kind.subresources)
         name = f"{group}/{version}" if group else version
         listed: JsonObject = {"kind": "APIResourceList"}
@@ -138,7 +139,7 @@ def _group(group: _Group) -> JsonObject:
     return {"name": group.name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _resource(kind: Kind) -> JsonObject:
+def _resource(kind: Kind, kinds: KindRegistry) -> JsonObject:
     found: JsonObject = {
         "name": kind.plural,
         "singularName": kind.singular,
@@ -150,7 +151,18 @@ def _resource(kind: Kind) -> JsonObject:
         found["shortNames"] = list(kind.short_names)
     if kind.categories:
         found["categories"] = list(kind.categories)
+    if kind.is_stored:
+        found["storageVersionHash"] = _storage_version_hash(kinds.of(kind.stored_as) if kind.storage else kind)
     return found
+
+
+def _storage_version_hash(kind: Kind) -> str:
+    """What changes when objects of a kind come to be kept in another version.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/discovery/storageversionhash.go: StorageVersionHash
+    """
+    name = f"{kind.group}/{kind.version}/{kind.kind}"
+    return b64encode(hashlib.sha256(name.encode()).digest()[:8]).decode()
 
 
 def _subresource(kind: Kind, sub: Subresource) -> JsonObject:

@@ -80,9 +80,9 @@ def method_not_allowed() -> ApiError:
     return refusal(405, "MethodNotAllowed", message, {})
 
 
-def not_acceptable() -> ApiError:
+def not_acceptable(why: str = f"only the following media types are accepted: {_MEDIA_TYPES}") -> ApiError:
     """406: nothing the client accepts is on offer."""
-    return refusal(406, "NotAcceptable", f"only the following media types are accepted: {_MEDIA_TYPES}")
+    return refusal(406, "NotAcceptable", why)
 
 
 def unsupported_body() -> ApiError:

@@ -8,17 +8,19 @@ Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/get.go: ListResource
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from posixpath import normpath
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
+from lifepod.api.decode import JsonSyntaxError, parse_json
 from lifepod.api.field_errors import FieldError, forbidden
 from lifepod.api.integers import UINT64, IntegerError, parse_integer
 from lifepod.api.kinds import Kind
-from lifepod.api.objects import JsonObject
+from lifepod.api.objects import JsonObject, JsonValue
 from lifepod.api.selectors import LabelTerm, SelectorError, parse_field_selector, parse_label_selector
+from lifepod.api.writes import ApiError
 from lifepod.apiserver.http_errors import bad_request
 from lifepod.apiserver.options import ListOptions
 from lifepod.apiserver.status_errors import expired, invalid_options, too_large_revision
@@ -198,7 +200,7 @@ def _stored_path(kind: Kind, field: str) -> tuple[str, ...]:
     if path is None:
         if not kind.fields:
             raise bad_request(f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"')
-        if kind.group:
+        if kind.group and not kind.storage:
             raise bad_request(f'field label "{field}" not supported for {kind.kind}')
         raise bad_request(f"field label not supported: {field}")
     return _converted_path(kind, path) if kind.storage else path
@@ -222,26 +224,67 @@ def continue_token(last_key: str, revision: int, namespace: str) -> str:
 
 
 def _read_token(options: ListOptions) -> tuple[str, int]:
-    """The key to go on behind, and the revision of the list (0: whatever is now). Raises 400."""
-    prefix = "invalid continue token: continue key is not valid"
-    text = options.continue_token
-    try:
-        raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        if urlsafe_b64encode(raw).rstrip(b"=").decode() != text.rstrip("="):
-            raise ValueError
-    except (Base64Error, ValueError):
-        at = next((i for i, c in enumerate(text) if not (c.isascii() and (c.isalnum() or c in "-_"))), len(text))
-        at = at if at < len(text) else at // 4 * 4
-        raise bad_request(f"{prefix}: illegal base64 data at input byte {at}") from None
-    try:
-        token = orjson.loads(raw)
-        version, revision, start = token["v"], token["rv"], token["start"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise bad_request(f"{prefix}: the token is no JSON object of a list's position") from None
+    """The key to go on behind, and the revision of the list (0: whatever is now). Raises 400.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/storage/continue.go: DecodeContinue
+    """
+    token = _loaded_token(_decoded_token(options.continue_token))
+    version, revision, start = token.get("v") or "", token.get("rv") or 0, token.get("start") or ""
     if version != "meta.k8s.io/v1":
-        raise bad_request(f"{prefix}: server does not recognize this encoded version")
-    if not isinstance(revision, int) or isinstance(revision, bool) or not isinstance(start, str) or not start:
-        raise bad_request(f"{prefix}: incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
-    if revision == 0 or ".." in start.split("/"):
-        raise bad_request(f"{prefix}: incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
-    return key_of(options.namespace, start.rstrip("\0")), max(revision, 0)
+        raise _bad_token(f": server does not recognize this encoded version {version}")
+    if revision == 0:
+        raise _bad_token(": incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+    if not start:
+        raise _bad_token(": encoded start key empty (version meta.k8s.io/v1)")
+    key = start if start.startswith("/") else f"/{start}"
+    if key.startswith("//") or normpath(key) != key:
+        raise _bad_token(f": {start}")
+    return key_of(options.namespace, key[1:].rstrip("\0")), max(revision, 0)
+
+
+def _bad_token(why: str) -> ApiError:
+    return bad_request(f"invalid continue token: continue key is not valid{why}")
+
+
+def _decoded_token(text: str) -> bytes:
+    bad = next((at for at, c in enumerate(text) if not (c.isascii() and (c.isalnum() or c in "-_"))), None)
+    if bad is None and len(text) % 4 == 1:
+        bad = len(text) - 1
+    if bad is not None:
+        raise _bad_token(f": illegal base64 data at input byte {bad}")
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+_TOKEN_TYPES: Final = {"v": (str, "string"), "rv": (int, "int64"), "start": (str, "string")}
+
+
+def _loaded_token(raw: bytes) -> JsonObject:
+    """The token's members, each of its type or null."""
+    try:
+        token = parse_json(raw)
+    except JsonSyntaxError as problem:
+        raise _bad_token(f": {problem}") from None
+    if not isinstance(token, dict):
+        if token is None:
+            return {}
+        raise _bad_token(f": json: cannot unmarshal {_go_word(token)} into Go value of type storage.continueToken")
+    for name, (type_, go_type) in _TOKEN_TYPES.items():
+        value = token.get(name)
+        if value is not None and (not isinstance(value, type_) or isinstance(value, bool)):
+            what = f"{_go_word(value)} into Go struct field continueToken.{name} of type {go_type}"
+            raise _bad_token(f": json: cannot unmarshal {what}")
+    return token
+
+
+def _go_word(value: JsonValue) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+        case _:
+            return f"number {value}" if isinstance(value, float) else "number"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from lifepod.api.field_errors import FieldError, forbidden
+from lifepod.api.field_errors import FieldError, forbidden, not_supported
 from lifepod.api.kinds import Kind
 from lifepod.api.metrics_v1beta1 import GROUP as METRICS
 from lifepod.api.objects import JsonObject
@@ -34,7 +34,7 @@ from lifepod.apiserver.seams import Seams
 from lifepod.apiserver.shapes import shaped
 from lifepod.apiserver.status_errors import expired, invalid_options
 from lifepod.apiserver.stream_requests import STREAMED, StreamRequests
-from lifepod.apiserver.table_response import Tables, included, only_metadata_list
+from lifepod.apiserver.table_response import Tables, go_type, included, only_metadata_list
 from lifepod.apiserver.watch_lines import (
     RecordLines,
     ShapedLines,
@@ -113,7 +113,8 @@ class ResourceRequests:
     def _list(self, request: Request, kind: Kind, options: ListOptions) -> Response:
         form = accepted_form(request)
         if form.convert == "PartialObjectMetadata":
-            raise not_acceptable()
+            text = "you requested PartialObjectMetadata, but the requested object is a list"
+            raise not_acceptable(f"{text} ({go_type(kind, 'List')})")
         include = included(request) if form.convert == "Table" else "Metadata"
         with self._seams.lock:
             page = list_page(self._api, kind, options)
@@ -235,11 +236,15 @@ def check_watch_options(options: ListOptions) -> None:
     if initial is not None and match != "NotOlderThan":
         text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         errors.append(forbidden("resourceVersionMatch", text))
-    elif match and initial is None:
-        text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        errors.append(forbidden("resourceVersionMatch", text))
-    if options.continue_token:
-        errors.append(forbidden("continue", "continue is forbidden for watch"))
+    if match:
+        if initial is None:
+            text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            errors.append(forbidden("resourceVersionMatch", text))
+        if match != "NotOlderThan":
+            errors.append(not_supported("resourceVersionMatch", match, ("NotOlderThan",)))
+        if options.continue_token:
+            text = "resourceVersionMatch is forbidden when continue is provided"
+            errors.append(forbidden("resourceVersionMatch", text))
     if errors:
         raise invalid_options("ListOptions", errors)
 

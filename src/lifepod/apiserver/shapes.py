@@ -14,7 +14,7 @@ from lifepod.apiserver.exchange import Request, Response
 from lifepod.apiserver.http_errors import not_acceptable
 from lifepod.apiserver.negotiation import Form, dressed, encoded
 from lifepod.apiserver.scale import SCALE
-from lifepod.apiserver.table_response import Tables, included, only_metadata, scale_table_of
+from lifepod.apiserver.table_response import Tables, go_type, included, only_metadata, scale_table_of
 
 
 def shaped(
@@ -25,7 +25,8 @@ def shaped(
         obj = scale_table_of(obj, included(request), form.version, now())
     elif form.convert and obj.get("kind") == kind.kind:
         if form.convert == "PartialObjectMetadataList":
-            raise not_acceptable()
+            text = "you requested PartialObjectMetadataList, but the requested object is not a list"
+            raise not_acceptable(f"{text} ({go_type(kind)})")
         if form.convert == "Table":
             obj = Tables(kind, included(request), form.version).one(kind.to_storage(obj), now())
         else:

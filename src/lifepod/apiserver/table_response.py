@@ -28,6 +28,19 @@ def included(request: Request) -> Include:
     return cast("Include", wanted or "Metadata")
 
 
+def go_type(kind: Kind, suffix: str = "") -> str:
+    """What Go calls the type of an object, or with the suffix `List` of a list of them: `*core.PodList`."""
+    if kind.is_custom:
+        return f"*unstructured.Unstructured{suffix}"
+    return f"*{go_package(kind.stored_as)}.{kind.kind}{suffix}"
+
+
+def go_package(resource: str) -> str:
+    """Which package has a resource's internal type: `core` for pods, `rbac` for roles.rbac.authorization.k8s.io."""
+    group = resource.partition(".")[2]
+    return group.partition(".")[0] or "core"
+
+
 def only_metadata(obj: JsonObject, version: str) -> JsonObject:
     """An object as `PartialObjectMetadata`."""
     return {

@@ -5,9 +5,10 @@ Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/create.go, update.go, pa
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
@@ -23,6 +24,9 @@ from lifepod.apiserver.seams import Seams
 from lifepod.apiserver.shapes import shaped
 from lifepod.apiserver.webhook_rounds import with_answers
 from lifepod.apiserver.webhook_session import Session
+
+_MOST_WARNED: Final = 4 * 1024
+_LONGEST_WARNING: Final = 256
 
 
 class WriteRequests:
@@ -62,7 +66,7 @@ class WriteRequests:
             revision = api.store.revision
         response = shaped(request, kind, obj, form, self._seams.now, status)
         if warnings:
-            response = response._replace(headers=(*response.headers, *map(warning_header, warnings)))
+            response = response._replace(headers=(*response.headers, *warning_headers(warnings)))
         return response, revision if revision != before else 0
 
     def _told(self, response: Response, revision: int) -> Answer:
@@ -121,11 +125,20 @@ async def _when_durable(waiting: Awaitable[None], response: Response) -> Respons
     return response
 
 
-def warning_header(text: str) -> tuple[str, str]:
-    """A warning as kubectl shows it.
+def warning_headers(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Warnings as kubectl shows them: when they are more than 4,096 characters, each is cut off at 256 and what is over is left out.
 
-    Source: k8s.io/apimachinery v0.34.4 pkg/util/net/http.go: NewWarningHeader
+    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/filters/warning.go: recorder.AddWarning
+            k8s.io/apimachinery v0.34.4 pkg/util/net/http.go: NewWarningHeader
     """
-    clean = "".join(each if each.isprintable() else " " for each in text)
-    escaped = clean.replace("\\", "\\\\").replace('"', '\\"')
-    return "Warning", f'299 - "{escaped}"'
+    if sum(map(len, texts)) > _MOST_WARNED:
+        texts = [text[:_LONGEST_WARNING] for text in texts]
+    headers, written = [], 0
+    for text in texts:
+        if written >= _MOST_WARNED:
+            break
+        written += len(text)
+        clean = "".join(each if each.isprintable() else " " for each in text)
+        escaped = clean.replace("\\", "\\\\").replace('"', '\\"')
+        headers.append(("Warning", f'299 - "{escaped}"'))
+    return headers

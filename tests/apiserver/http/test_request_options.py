@@ -1,14 +1,16 @@
-"""What a query may say, and upstream's words for what it may not."""
+"""What a query or an Accept header may say, and upstream's words for what it may not."""
 
 from __future__ import annotations
 
 import asyncio
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import orjson
 import pytest
 
 from lifepod.apiserver.exchange import Request, Response
+from lifepod.apiserver.write_requests import warning_headers
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -21,9 +23,11 @@ async def _whole(waiting: Any) -> Any:
 def ask(cluster: Any):
     """Sends a request; the answer's status and its JSON."""
 
-    def call(method: str, target: str, body: bytes = b"", content_type: str = "application/json") -> tuple[int, Any]:
+    def call(
+        method: str, target: str, body: bytes = b"", content_type: str = "application/json", accept: str = "*/*"
+    ) -> tuple[int, Any]:
         path, _, query = target.partition("?")
-        sent = {"authorization": "Bearer admin-token", "content-type": content_type}
+        sent = {"authorization": "Bearer admin-token", "content-type": content_type, "accept": accept}
         answer = cluster.app.site(Request(method, path, query, sent, body))
         if not isinstance(answer, Response | tuple):
             answer = asyncio.run(_whole(answer))
@@ -67,3 +71,122 @@ def test_a_number_of_a_list_is_a_number(ask, query):
     name, _, text = query.partition("=")
     why = "value out of range" if text.isdecimal() else "invalid syntax"
     assert (status, refused["message"]) == (400, f'strconv.ParseInt: parsing "{text}": {why}'), name
+
+
+def _token(**members: Any) -> str:
+    return urlsafe_b64encode(orjson.dumps(members)).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        ("$$$$", ": illegal base64 data at input byte 0"),
+        ("abcde", ": illegal base64 data at input byte 4"),
+        ("eyJ9=", ": illegal base64 data at input byte 4"),
+        (urlsafe_b64encode(b"what").rstrip(b"=").decode(), ": invalid character 'w' looking for beginning of value"),
+        (
+            urlsafe_b64encode(b"[]").rstrip(b"=").decode(),
+            ": json: cannot unmarshal array into Go value of type storage.continueToken",
+        ),
+        (
+            _token(v="meta.k8s.io/v1", rv="5", start="a"),
+            ": json: cannot unmarshal string into Go struct field continueToken.rv of type int64",
+        ),
+        (
+            _token(v="meta.k8s.io/v2", rv=5, start="a"),
+            ": server does not recognize this encoded version meta.k8s.io/v2",
+        ),
+        (_token(), ": server does not recognize this encoded version "),
+        (
+            _token(v="meta.k8s.io/v1", start="a"),
+            ": incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
+        ),
+        (_token(v="meta.k8s.io/v1", rv=5), ": encoded start key empty (version meta.k8s.io/v1)"),
+        (_token(v="meta.k8s.io/v1", rv=5, start="../secrets/a"), ": ../secrets/a"),
+        (_token(v="meta.k8s.io/v1", rv=5, start="a//b"), ": a//b"),
+        (_token(v="meta.k8s.io/v1", rv=5, start="//a"), ": //a"),
+    ],
+)
+def test_a_continue_token_that_is_none_is_told_as_upstream_tells_it(ask, token, says):
+    status, refused = ask("GET", f"{MAPS}?continue={token}")
+    assert (status, refused["message"]) == (400, f"invalid continue token: continue key is not valid{says}")
+
+
+@pytest.mark.parametrize(
+    ("query", "fields", "says"),
+    [
+        (
+            "resourceVersionMatch=Exact",
+            2,
+            'resourceVersionMatch: Unsupported value: "Exact": supported values: "NotOlderThan"',
+        ),
+        (
+            "resourceVersionMatch=NotOlderThan&sendInitialEvents=true&continue=a",
+            1,
+            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided",
+        ),
+        (
+            "sendInitialEvents=true&resourceVersionMatch=Exact",
+            2,
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
+    ],
+)
+def test_options_of_a_watch_that_exclude_each_other_are_all_named(ask, query, fields, says):
+    status, refused = ask("GET", f"{MAPS}?watch=true&{query}")
+    assert (status, len(refused["details"]["causes"])) == (422, fields)
+    assert says in refused["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "says"),
+    [
+        (
+            MAPS,
+            "PartialObjectMetadata",
+            "PartialObjectMetadata, but the requested object is a list (*core.ConfigMapList)",
+        ),
+        (
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+            "PartialObjectMetadata",
+            "PartialObjectMetadata, but the requested object is a list (*rbac.ClusterRoleList)",
+        ),
+        (
+            f"{MAPS}/kube-root-ca.crt",
+            "PartialObjectMetadataList",
+            "PartialObjectMetadataList, but the requested object is not a list (*core.ConfigMap)",
+        ),
+    ],
+)
+def test_metadata_of_one_is_not_metadata_of_many(ask, path, kind, says):
+    status, refused = ask("GET", path, accept=f"application/json;as={kind};v=v1;g=meta.k8s.io")
+    assert (status, refused["reason"], refused["message"]) == (406, "NotAcceptable", f"you requested {says}")
+
+
+def test_a_field_that_new_events_cannot_be_selected_by_is_told_as_of_core_events(ask):
+    for group in ("api/v1", "apis/events.k8s.io/v1"):
+        status, refused = ask("GET", f"/{group}/events?fieldSelector=nope=1")
+        assert (status, refused["message"]) == (400, "field label not supported: nope")
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "found"),
+    [
+        ("/api/v1", "pods", "xPOwRZ+Yhw8="),
+        ("/api/v1", "configmaps", "qFsyl6wFWjQ="),
+        ("/apis/events.k8s.io/v1", "events", "r2yiGXH7wu8="),  # kept as core events
+        ("/api/v1", "pods/status", None),
+        ("/api/v1", "bindings", None),
+    ],
+)
+def test_discovery_says_in_which_version_objects_are_kept(ask, path, name, found):
+    resources = {each["name"]: each for each in ask("GET", path)[1]["resources"]}
+    assert resources[name].get("storageVersionHash") == found
+
+
+def test_warnings_that_are_too_much_are_cut_off():
+    few = warning_headers(["a" * 300, 'say "b\\c"'])
+    assert few == [("Warning", f'299 - "{"a" * 300}"'), ("Warning", r'299 - "say \"b\\c\""')]
+    many = warning_headers([f"{n}" + "a" * 300 for n in range(100)])
+    assert len(many) == 16
+    assert {len(value) for _, value in many} == {len('299 - ""') + 256}
