@@ -242,6 +242,27 @@ def test_attach_feeds_stdin_and_shows_output(on_level):
     on_level(story)
 
 
+@pytest.mark.parametrize("tty", [False, True])
+def test_the_end_of_a_clients_input_ends_only_its_visit(on_level, tty):
+    async def story(node):
+        once = {"stdin_once": True} if tty else {}
+        container = await node.start(
+            await node.pod(), "sh", "-c", "while read l; do echo got $l; done", stdin=True, tty=tty, **once
+        )
+        for word in (b"one", b"two"):
+            attached = await node.runtime.attach("u1", container, stdin=True, tty=tty)
+            await attached.write(word + b"\n")
+            output = attached.output()
+            seen = b""
+            while b"got " + word not in seen:
+                seen += (await anext(output))[1]
+            await attached.close_stdin()
+            assert [chunk async for chunk in output if chunk[1].strip()] == []
+            assert await attached.exit_code() == 0
+
+    on_level(story)
+
+
 def test_a_container_with_a_terminal_is_one(on_level):
     async def story(node):
         sandbox = await node.pod()

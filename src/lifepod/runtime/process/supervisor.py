@@ -405,8 +405,24 @@ class Supervisor:
         self._attached.pop(attached.fileno, None)
         attached.sock.close()
         self._hold_back()
-        if attached.feeds_stdin and self._config.get("stdin_once"):
+        if attached.feeds_stdin and self._ends_with_its_client():
             self.end_stdin()
+
+    def end_input_of(self, attached: _Attached) -> None:
+        """A client has no more input: the container reads the end if it has one client only, else the client is let go.
+
+        Source: containerd v2.1 internal/cri/io/container_io.go: Attach
+        """
+        if self._ends_with_its_client():
+            self.end_stdin()
+            return
+        self._unwatch(attached.fileno)
+        self._attached.pop(attached.fileno, None)
+        attached.flush_and_close()
+        self._hold_back()
+
+    def _ends_with_its_client(self) -> bool:
+        return bool(self._config.get("stdin_once")) and self._tty_master < 0
 
     # -------------------------------------------------------------------------------------------- end
 
@@ -534,7 +550,8 @@ class _Attached:
             elif self.feeds_stdin and kind == STDIN:
                 self._supervisor.write_stdin(payload)
             elif self.feeds_stdin and kind == STDIN_END:
-                self._supervisor.end_stdin()
+                self._supervisor.end_input_of(self)
+                return
 
     def _write(self) -> None:
         try:
