@@ -1,7 +1,8 @@
 """What one request costs the server: CPU from /proc/PID/schedstat, next to the wall. Run: `python benchmarks/api_bench.py [pods]`.
 
 A server process over TLS with an API in it, and one of the same server with an app that answers every request with the same bytes;
-this process asks. CPU does not depend on what else the machine does, the wall does.
+this process asks. CPU does not depend on what else the machine does, the wall does. `--durable` does only the creates that
+wait for the disk; `--flushes [ms …]` those on disks of a given flush (needs a C compiler).
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ async def _serve(kind: str) -> None:
     plane = control_plane(around, credentials, store)
     answer = Response(200, b"x" * 2000)
     server = await serve((lambda request: answer) if kind == "bare" else plane.app.site, tls=tls)
+    if folder is not None:
+        folder.listen_to(lambda: server.turns)
     print(server.port, plane.token, flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await server.stop(0.1)
@@ -171,10 +174,10 @@ def revision_of(server: Server) -> str:
 class Alone:
     """What SQLite alone gives on this disk: one row of a pod's size a commit."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str) -> None:
         self._folder = tempfile.mkdtemp(prefix="lifepod-bench-")
         self._database = sqlite3.connect(f"{self._folder}/x.sqlite", isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute(f"PRAGMA journal_mode={mode}")
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, body BLOB)")
 
@@ -194,18 +197,38 @@ def _seconds(call: Callable[[], object], count: int) -> float:
     return time.perf_counter() - start
 
 
-def _durable(rounds: int = 20, count: int = 25) -> None:
+def durable(rounds: int = 20, count: int = 25) -> None:
     """One client's creates that wait for the disk, beside what the disk gives: in turns, for the disk is not ours alone."""
-    server, alone = Server("durable"), Alone()
+    server, delete, wal = Server("durable"), Alone("DELETE"), Alone("WAL")
     post = server.head("POST", PODS, POD)
-    posts = commits = 0.0
+    calls = (lambda: server.ask(post), delete.commit, wal.commit)
+    for call in calls:
+        _seconds(call, count)
+    seconds, cpu = [0.0, 0.0, 0.0], 0.0
     for _ in range(rounds):
-        commits += _seconds(alone.commit, count)
-        posts += _seconds(lambda: server.ask(post), count)
+        cpu -= server.busy()
+        seconds[0] += _seconds(calls[0], count)
+        cpu += server.busy()
+        seconds[1:] = [before + _seconds(call, count) for before, call in zip(seconds[1:], calls[1:], strict=True)]
     server.stop()
-    alone.close()
-    made, kept = rounds * count / posts, rounds * count / commits
-    print(f"{'durable POST a pod, 1 client':32} {made:8.0f} a second; SQLite alone {kept:.0f} commits a second")
+    delete.close()
+    wal.close()
+    posts, deletes, wals = (rounds * count / each for each in seconds)
+    print(
+        f"durable POST a pod, 1 client     {posts:8.0f} a second, {cpu / rounds / count * 1e6:.0f} us CPU of its main thread"
+    )
+    print(f"  SQLite alone, as it comes      {deletes:8.0f} a second: {posts / deletes:.2f}x")
+    print(f"  SQLite alone, WAL, FULL        {wals:8.0f} a second: {posts / wals:.2f}x", flush=True)
+
+
+def by_flush(milliseconds: list[str]) -> None:
+    """The same on disks whose flush takes so long."""
+    from flush_delay import delayed
+
+    with tempfile.TemporaryDirectory() as folder:
+        for each in milliseconds:
+            print(f"a flush of {each} ms", flush=True)
+            subprocess.run([sys.executable, __file__, "--durable"], env=delayed(float(each), Path(folder)), check=True)
 
 
 def main(pods: int) -> None:
@@ -232,12 +255,16 @@ def main(pods: int) -> None:
         print(f"{what:32} {measured.cpu:8.0f} us CPU {measured.wall:8.0f} us wall")
     bare.stop()
     server.stop()
-    _durable()
+    durable()
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (20_000, 20_000))
         asyncio.run(_serve(sys.argv[2]))
+    elif sys.argv[1:2] == ["--durable"]:
+        durable()
+    elif sys.argv[1:2] == ["--flushes"]:
+        by_flush(sys.argv[2:] or ["0.1", "0.5", "1", "2", "5"])
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 3000)

@@ -85,14 +85,25 @@ class Connections:
         self.open: set[HttpProtocol] = set()
         self.stopping = False
         self.all_closed = asyncio.Event()
+        self.turns = 0
+        """How often another connection than before began to speak."""
+        self._speaker: HttpProtocol | None = None
         self._date_second = -1
         self._date = ""
 
     def closed(self, connection: HttpProtocol) -> None:
         """A connection is gone."""
         self.open.discard(connection)
+        if self._speaker is connection:
+            self._speaker = None
         if self.stopping and not self.open:
             self.all_closed.set()
+
+    def heard(self, connection: HttpProtocol) -> None:
+        """Something came on a connection."""
+        if self._speaker is not connection:
+            self._speaker = connection
+            self.turns += 1
 
     def date(self) -> str:
         """The Date header's value; formatted once a second."""
@@ -198,6 +209,7 @@ class HttpProtocol(asyncio.Protocol):
             self._next_request()
 
     def data_received(self, data: bytes) -> None:
+        self._shared.heard(self)
         if self._tunnel is not None:
             self._tunnel.feed(data)
             return

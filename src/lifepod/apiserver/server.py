@@ -56,6 +56,11 @@ class Server:
         """How many connections are open."""
         return len(self._connections.open)
 
+    @property
+    def turns(self) -> int:
+        """How often another client than before began to speak: unchanged, one has the server to itself."""
+        return self._connections.turns
+
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Take no more connections; end watches and idle connections now, give requests under way `grace_seconds`."""
         self._connections.stopping = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -52,6 +52,10 @@ class DataFolder:
     def durable(self, revision: int) -> Awaitable[None] | None:
         """What an answer waits for; None when nothing."""
         return self.journal.durable(revision)
+
+    def listen_to(self, turns: Callable[[], int]) -> None:
+        """How the journal learns whether one client has the server to itself."""
+        self.journal.turns = turns
 
     def credentials(self, now: datetime, addresses: tuple[str, ...] = ()) -> Credentials:
         """The keys of the first start, so that kubeconfigs and tokens stay good."""

@@ -148,6 +148,8 @@ class LocalCluster:
         ):
             self.cluster.add_part(part)
         self.server = await self._listening(credentials)
+        if self._data is not None:
+            self._data.listen_to(lambda: self.server.turns)
         await self._start_nodes()
         self.plane.store.on_change(self._on_change)
         self._network_changed.set()

@@ -71,6 +71,22 @@ def against_echo(test: Callable[[Server], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
+def test_another_turn_begins_when_another_connection_speaks_and_only_then() -> None:
+    async def check(server: Server) -> None:
+        pairs = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+        turns = []
+        for speaker in (0, 0, 1, 1, 0):
+            reader, writer = pairs[speaker]
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"-\n"), 5)
+            turns.append(server.turns)
+        assert turns == [1, 1, 2, 2, 3]
+        for _, writer in pairs:
+            writer.close()
+
+    against_echo(check)
+
+
 def test_a_request_is_answered_with_its_length_and_the_connection_stays_open() -> None:
     async def check(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
