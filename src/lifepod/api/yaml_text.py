@@ -39,6 +39,13 @@ class Place(NamedTuple):
     column: int
 
 
+class Repeated(NamedTuple):
+    """A key that stood in its map before; `line` counts from 1."""
+
+    name: str
+    line: int
+
+
 class Node:
     """A value of the text with its place. `content`: the JSON value of a scalar, (key node, value node) pairs, or nodes."""
 
@@ -80,8 +87,10 @@ class Document(NamedTuple):
         return at
 
 
-def read_documents(text: bytes | str) -> list[Document]:
+def read_documents(text: bytes | str, repeated: list[Repeated] | None = None) -> list[Document]:
     """All documents of a text; empty ones (only comments) are left out.
+
+    A key that stands twice in a map is put into `repeated`, where there is one, and its last value counts.
 
     Raises YamlError with the place: not UTF-8, a syntax error, a duplicate key, deeper than 128, more than 10,000 aliases,
     larger than 3 MiB, or growing beyond a million values by its aliases.
@@ -92,7 +101,7 @@ def read_documents(text: bytes | str) -> list[Document]:
         raise YamlError(f"the text has {len(text)} bytes, more than the {MAX_BYTES} that are read", 1, 1)
     documents = []
     for root in _roots(_decoded(text)):
-        _fill(root)
+        _fill(root, repeated)
         if not (root.kind == "scalar" and root.value is None):
             documents.append(Document(root.value, root))
     return documents
@@ -206,7 +215,7 @@ def _members(node: Node) -> Iterator[tuple[Node, Node]]:
         yield pair
 
 
-def _fill(root: Node) -> None:
+def _fill(root: Node, repeated: list[Repeated] | None) -> None:
     """Give every node its JSON value, children first, each node once however many aliases lead to it."""
     todo: list[tuple[Node, bool]] = [(root, False)]
     done: set[Node] = set()
@@ -227,12 +236,12 @@ def _fill(root: Node) -> None:
             node.value = [item.value for item in items]
             node.size += sum(item.size for item in items)
         else:
-            node.value = _mapping(node)
+            node.value = _mapping(node, repeated)
         if node.size > MAX_VALUES:
             raise YamlError("the aliases make the document grow beyond a million values", *node.place)
 
 
-def _mapping(node: Node) -> JsonObject:
+def _mapping(node: Node, repeated: list[Repeated] | None) -> JsonObject:
     own: JsonObject = {}
     merged: JsonObject = {}
     seen: dict[str, Node] = {}
@@ -248,7 +257,10 @@ def _mapping(node: Node) -> JsonObject:
             continue
         name = _key(key)
         if name in seen:
-            raise YamlError(f'the key "{name}" stands here twice, first in line {seen[name].place.line}', *key.place)
+            if repeated is None:
+                first = seen[name].place.line
+                raise YamlError(f'the key "{name}" stands here twice, first in line {first}', *key.place)
+            repeated.append(Repeated(name, key.place.line))
         seen[name] = key
         key.text = name
         own[name] = value.value

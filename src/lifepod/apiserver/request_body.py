@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+import orjson
+
 from lifepod.api.objects import JsonObject, JsonValue
 from lifepod.api.writes import PatchType
+from lifepod.apiserver.body import Body, EncodedBody, UnreadableBody, YamlObject, decoded_body
 from lifepod.apiserver.exchange import Request
 from lifepod.apiserver.http_errors import bad_request, unsupported_body, unsupported_patch
 
@@ -25,15 +28,15 @@ def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def object_body(request: Request) -> bytes | JsonObject:
-    """The object of a POST or PUT. JSON stays text, so that repeated keys can be seen. Raises ApiError 400, 415."""
+def object_body(request: Request) -> Body:
+    """The object of a POST or PUT, not read yet: what is wrong with it is told in the words of its kind. Raises ApiError 415."""
     match _media_type(request):
         case "application/json" | "" | "application/x-www-form-urlencoded" if request.body[:4] != b"k8s\0":
             return request.body
         case "application/yaml" | "text/yaml" | "application/x-yaml":
-            return _yaml_object(request.body)
+            return EncodedBody(request.body, _yaml_object)
         case "application/vnd.kubernetes.protobuf" | "":
-            return _protobuf_object(request.body)
+            return EncodedBody(request.body, _protobuf_object)
         case _:
             raise unsupported_body()
 
@@ -42,13 +45,14 @@ def delete_options_body(request: Request) -> JsonObject | None:
     """The DeleteOptions of a DELETE; None when there is no body. Raises ApiError 400, 415."""
     if not request.body or not request.body.strip():
         return None
-    from lifepod.api.decode import DecodeError, decode_json, prune
+    from lifepod.api.decode import DecodeError
     from lifepod.api.schema import type_named
 
-    found = object_body(request)
     type_ = type_named("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
     try:
-        return decode_json(found, type_).obj if isinstance(found, bytes) else prune(found, type_).obj
+        return decoded_body(object_body(request), type_).obj
+    except UnreadableBody as problem:
+        raise bad_request(str(problem)) from None
     except DecodeError as problem:
         raise bad_request(f'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: {problem}') from None
 
@@ -72,8 +76,17 @@ def yaml_value(body: bytes) -> JsonValue:
     return documents[0].value if documents else None
 
 
-def _yaml_object(body: bytes) -> JsonObject:
-    return _as_object(yaml_value(body))
+def _yaml_object(body: bytes) -> YamlObject:
+    """The first document as JSON text, and its repeated keys as Go's YAML library tells of them."""
+    from lifepod.api.yaml_text import Repeated, YamlError, read_documents
+
+    repeated: list[Repeated] = []
+    try:
+        documents = read_documents(body, repeated)
+    except YamlError as problem:
+        raise UnreadableBody(f"yaml: line {problem.line}: {problem.message}") from None
+    lines = tuple(f'line {key.line}: key "{key.name}" already set in map' for key in repeated)
+    return YamlObject(orjson.dumps(documents[0].value if documents else None), lines)
 
 
 def _protobuf_object(body: bytes) -> JsonObject:
@@ -82,10 +95,4 @@ def _protobuf_object(body: bytes) -> JsonObject:
     try:
         return decode_protobuf(body)
     except ProtobufError as problem:
-        raise bad_request(str(problem)) from None
-
-
-def _as_object(value: JsonValue) -> JsonObject:
-    if not isinstance(value, dict):
-        raise bad_request("couldn't get version/kind; json parse error: the body is no object")
-    return value
+        raise UnreadableBody(str(problem)) from None
