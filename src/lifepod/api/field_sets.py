@@ -216,24 +216,26 @@ def missing_keys(type_: Type, element: JsonValue) -> str:
 
 
 def everything(value: JsonValue, type_: Type) -> FieldSet:
-    """The node of a value that is wholly new: it and all below it are members."""
+    """The node of a value that is wholly new: it and all below it are members, in the order of `sorted_set`."""
     children: FieldSet = {}
     if isinstance(value, dict):
         if value and is_granular_map(type_, value):
             if type_.kind == "object":
                 fields = type_.fields
-                for name, inner in value.items():
-                    field = fields.get(name)
+                for name in sorted(value):
+                    inner, field = value[name], fields.get(name)
                     simple = not isinstance(inner, dict | list)
                     children["f:" + name] = LEAF if simple else everything(inner, field.type if field else DEDUCED)
             else:
                 item = type_.item or DEDUCED
-                for name, inner in value.items():
+                for name in sorted(value):
+                    inner = value[name]
                     children["f:" + name] = everything(inner, item) if isinstance(inner, dict | list) else LEAF
     elif isinstance(value, list) and is_granular_list(type_):
         item = type_.item or DEDUCED
-        for element in value:
-            children[element_key(type_, element)] = everything(element, item)
+        elements = {element_key(type_, element): element for element in value}
+        for key in sorted(elements):
+            children[key] = everything(elements[key], item)
     return {".": LEAF, **children} if children else LEAF
 
 
@@ -276,7 +278,7 @@ NOTHING = Comparison(LEAF, LEAF)
 
 
 def compare(old: JsonObject, new: JsonObject, type_: Type) -> Comparison:
-    """The fields that differ between two objects of a type.
+    """The fields that differ between two objects of a type; what changed comes in the order of `sorted_set`.
 
     A struct that Go always prints (no pointer) counts as there when it is missing.
     """
@@ -285,8 +287,8 @@ def compare(old: JsonObject, new: JsonObject, type_: Type) -> Comparison:
     changed: FieldSet = {}
     removed: FieldSet = {}
     fields: dict[str, Field] = type_.fields if type_.kind == "object" else {}
-    for name, after in new.items():
-        before = old.get(name)
+    for name in sorted(new):
+        before, after = old.get(name), new[name]
         if before is after and name in old:
             continue
         field = fields.get(name)
@@ -350,8 +352,8 @@ def _compare_lists(
     new = _by_key(after, type_)
     changed: FieldSet = {}
     removed: FieldSet = {}
-    for key, elements in new.items():
-        olds = old.get(key)
+    for key in sorted(new):
+        elements, olds = new[key], old.get(key)
         if olds is None:
             changed[key] = everything(elements[0], item) if len(elements) == 1 else LEAF
         elif len(olds) == len(elements) == 1:

@@ -172,7 +172,7 @@ def record_update(
     if mine:
         me = Manager(manager or "unknown", "Update", api_version, subresource)
         previous = managed.get(me)
-        managed[me] = Owned(sorted_set(union(previous.fields, mine) if previous else mine), api_version, time)
+        managed[me] = Owned(sorted_set(union(previous.fields, mine)) if previous else mine, api_version, time)
         managed = _capped(managed)
     return with_managed(bare, managed)
 

@@ -31,7 +31,11 @@ class RandomIds:
         return str(uuid.uuid4())
 
     def suffix(self, length: int = 5) -> str:
-        return "".join(secrets.choice(_LETTERS) for _ in range(length))
+        number, letters = secrets.randbelow(len(_LETTERS) ** length), ""
+        for _ in range(length):
+            number, at = divmod(number, len(_LETTERS))
+            letters += _LETTERS[at]
+        return letters
 
     def hexadecimal(self, length: int) -> str:
         return secrets.token_hex((length + 1) // 2)[:length]
