@@ -28,6 +28,21 @@ ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 ORPHANING_KINDS = ("jobs.batch", "replicationcontrollers")
 UNCOLLECTED_KINDS = ("events",)
+RETURNED_KINDS = frozenset(
+    (
+        *("persistentvolumeclaims", "persistentvolumes", "pods", "podtemplates", "resourcequotas"),
+        *("serviceaccounts", "services", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io"),
+        *("storageclasses.storage.k8s.io", "volumeattachments.storage.k8s.io"),
+        *("volumeattributesclasses.storage.k8s.io", "deviceclasses.resource.k8s.io"),
+        *("resourceclaims.resource.k8s.io", "resourceclaimtemplates.resource.k8s.io"),
+        "resourceslices.resource.k8s.io",
+    )
+)
+"""The kinds of which a deletion that is complete answers with the object; of others with a `Status`. Typed clients
+parse the answer by it.
+
+Source: k8s.io/kubernetes v1.34.4 pkg/registry/*/*/storage/storage.go: NewREST, NewStorage (ReturnDeletedObject)
+"""
 JOB_WARNING = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
     "propagationPolicy=Orphan to suppress this warning"
@@ -44,7 +59,7 @@ class Mark(NamedTuple):
 
 
 def delete(api: Api, kind: Kind, namespace: str, name: str, wanted: DeleteOptions, options: WriteOptions) -> JsonObject:
-    """Delete an object; returns it while it lingers (pods: always), else a `Status`."""
+    """Delete an object; returns it while it lingers (`RETURNED_KINDS`: always), else a `Status`."""
     storage = api.storage_kind(kind)
     old = api.store.get(storage.resource, namespace, name)
     if old is None:
@@ -79,7 +94,7 @@ def delete_stored(api: Api, kind: Kind, old: JsonObject, wanted: DeleteOptions, 
         final = api.store.delete(kind.resource, metadata.get("namespace", ""), metadata["name"], options.now)
         if kind.resource == DEFINITIONS:
             withdraw(api, final, options)
-    if kind.resource == "pods":
+    if kind.resource in RETURNED_KINDS:
         return final
     return success(kind, metadata["name"], metadata["uid"])
 

@@ -5,6 +5,7 @@ Source: k8s.io/apiserver v0.34.4 pkg/registry/rest/{create,update,meta}.go
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from lifepod.api import meta
@@ -16,6 +17,7 @@ from lifepod.apiserver.status_errors import conflict, invalid_object
 from lifepod.clock import Ids
 
 NAME_TRIES = 8
+REVISION_TO_REFUSE = re.compile("0*[1-9][0-9]*")
 _KEPT = (
     "uid",
     "creationTimestamp",
@@ -58,10 +60,13 @@ def _without_type(obj: JsonObject) -> JsonObject:
 def new_metadata(kind: Kind, obj: JsonObject, ids: Ids, now: datetime) -> JsonObject:
     """The metadata of an object about to be created: named, with a fresh uid and time, generation 1 where the kind has it.
 
+    A revision that is no number is nobody's and is dropped; a number, but for 0, is refused.
+
     Source: k8s.io/apiserver v0.34.4 pkg/registry/rest/create.go: BeforeCreate, FillObjectMetaSystemFields
+            k8s.io/apiserver v0.34.4 pkg/storage/etcd3/store.go: Create
     """
     metadata: JsonObject = obj["metadata"]
-    if metadata.get("resourceVersion"):
+    if REVISION_TO_REFUSE.fullmatch(metadata.get("resourceVersion") or ""):
         raise refusal(500, "", "resourceVersion should not be set on objects to be created")
     given = {k: v for k, v in metadata.items() if k not in _SERVER_SET and v is not None}
     if not given.get("name"):
