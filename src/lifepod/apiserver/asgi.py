@@ -6,12 +6,11 @@ Knows `http`, `websocket` and `lifespan` scopes. Identity comes from the Authori
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
-from lifepod.apiserver.exchange import Request, Response, Site, Stream, Upgrade, Whole
+from lifepod.apiserver.exchange import Request, Response, Site, Stream, Upgrade, Whole, run_stream
 from lifepod.apiserver.http_errors import status_response
 from lifepod.apiserver.http_errors import too_large as body_too_large
 
@@ -19,7 +18,6 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-_log = logging.getLogger("lifepod.apiserver")
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 
 
@@ -217,18 +215,7 @@ class AsgiSink:
         self._writable = callback
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
-        self._task = asyncio.ensure_future(self._run(work))
-
-    async def _run(self, work: Coroutine[object, object, None]) -> None:
-        try:
-            await work
-        except ConnectionResetError:
-            self.abort()
-        except Exception:  # noqa: BLE001 - the outermost edge of a stream: it ends, the caller goes on
-            _log.exception("a stream broke off: our own mistake")
-            self.abort()
-        else:
-            self.finish()
+        self._task = asyncio.ensure_future(run_stream(work, self))
 
 
 class AsgiWebSocket:

@@ -6,10 +6,12 @@ this file. A `Response` is whole; a `Stream` goes on after its head (watch, log)
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import parse_qs
 
+_log = logging.getLogger("lifepod.apiserver")
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -23,7 +25,7 @@ class Peer(NamedTuple):
 class Request:
     """One HTTP request, complete with its body. Header names are lower case; a repeated header is joined by `, `."""
 
-    __slots__ = ("_query", "body", "headers", "method", "path", "peer", "raw_query")
+    __slots__ = ("_query", "body", "headers", "is_http10", "method", "path", "peer", "raw_query")
 
     def __init__(
         self,
@@ -33,6 +35,7 @@ class Request:
         headers: dict[str, str] | None = None,
         body: bytes = b"",
         peer: Peer | None = None,
+        is_http10: bool = False,
     ) -> None:
         self.method = method
         self.path = path
@@ -40,6 +43,7 @@ class Request:
         self.headers: dict[str, str] = {} if headers is None else headers
         self.body = body
         self.peer = peer
+        self.is_http10 = is_http10
         self._query: dict[str, list[str]] | None = None
 
     @property
@@ -101,6 +105,19 @@ class Sink(Protocol):
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         """Run `work` as a task that is cancelled when the client goes away; the stream finishes when it ends."""
         ...
+
+
+async def run_stream(work: Coroutine[object, object, None], sink: Sink) -> None:
+    """Do the work of a stream, then end it: cleanly, or hard when the client is gone or the work fails."""
+    try:
+        await work
+    except ConnectionResetError:
+        sink.abort()
+    except Exception:  # noqa: BLE001 - the outermost edge of a stream: it ends, the server goes on
+        _log.exception("a stream broke off: our own mistake")
+        sink.abort()
+    else:
+        sink.finish()
 
 
 class WebSocketLike(Protocol):
@@ -165,7 +182,7 @@ _PHRASES = {
     200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "Moved Permanently", 302: "Found", 304: "Not Modified",
     307: "Temporary Redirect", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
     405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 410: "Gone",
-    413: "Request Entity Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Entity", 429: "Too Many Requests",
+    413: "Request Entity Too Large", 415: "Unsupported Media Type", 417: "Expectation Failed", 422: "Unprocessable Entity", 429: "Too Many Requests",
     431: "Request Header Fields Too Large", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
     504: "Gateway Timeout",
 }  # fmt: skip

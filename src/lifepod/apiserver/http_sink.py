@@ -1,25 +1,25 @@
-"""The body of a streamed answer: chunks on a connection, until its clean or hard end. `protocol.py` opens it."""
+"""The body of a streamed answer: chunks (or bare bytes) on a connection, until its clean or hard end. `protocol.py` opens it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
+
+from lifepod.apiserver.exchange import run_stream
 
 if TYPE_CHECKING:
     from lifepod.apiserver.protocol import HttpProtocol
 
-_log = logging.getLogger("lifepod.apiserver")
-
 
 class HttpSink:
-    """The body of a streamed answer, as chunks."""
+    """The body of a streamed answer, as chunks, or bare where the client knows none."""
 
     __slots__ = (
         "_callbacks",
         "_closed",
         "_drained",
+        "_is_chunked",
         "_keep_alive",
         "_loop",
         "_protocol",
@@ -27,10 +27,13 @@ class HttpSink:
         "_writable_callback",
     )
 
-    def __init__(self, protocol: HttpProtocol, loop: asyncio.AbstractEventLoop, keep_alive: bool) -> None:
+    def __init__(
+        self, protocol: HttpProtocol, loop: asyncio.AbstractEventLoop, keep_alive: bool, is_chunked: bool
+    ) -> None:
         self._protocol = protocol
         self._loop = loop
         self._keep_alive = keep_alive
+        self._is_chunked = is_chunked
         self._closed = False
         self._callbacks: list[Callable[[], None]] = []
         self._writable_callback: Callable[[], None] | None = None
@@ -39,7 +42,7 @@ class HttpSink:
 
     def write(self, data: bytes) -> None:
         if data and not self._closed:
-            self._protocol.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self._protocol.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
 
     async def drain(self) -> None:
         if self._closed:
@@ -63,7 +66,8 @@ class HttpSink:
     def finish(self) -> None:
         if self._closed:
             return
-        self._protocol.transport.write(b"0\r\n\r\n")
+        if self._is_chunked:
+            self._protocol.transport.write(b"0\r\n\r\n")
         self._end()
         self._protocol.stream_ended(self._keep_alive)
 
@@ -98,15 +102,4 @@ class HttpSink:
             self._callbacks.append(callback)
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
-        self._task = self._loop.create_task(self._run(work))
-
-    async def _run(self, work: Coroutine[object, object, None]) -> None:
-        try:
-            await work
-        except ConnectionResetError:
-            self.abort()
-        except Exception:  # noqa: BLE001 - the outermost edge of a stream: it ends, the server goes on
-            _log.exception("a stream broke off: our own mistake")
-            self.abort()
-        else:
-            self.finish()
+        self._task = self._loop.create_task(run_stream(work, self))

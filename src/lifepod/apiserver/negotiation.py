@@ -113,11 +113,19 @@ def dressed(response: Response, request: Request, form: Form) -> Response:
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     elif len(body) <= GZIP_FROM:
         return response
-    if len(body) > GZIP_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+    if len(body) > GZIP_FROM and _takes_gzip(request):
         compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
         body = compressor.compress(body) + compressor.flush()
         headers = (*headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
     return Response(status, body, content_type, headers)
+
+
+def _takes_gzip(request: Request) -> bool:
+    """Whether the client names gzip, bare; with a quality it does not count.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/responsewriters/writers.go: negotiateContentEncoding
+    """
+    return any(each.strip() == "gzip" for each in request.headers.get("accept-encoding", "").split(","))
 
 
 def _as_yaml(body: bytes) -> bytes:

@@ -33,7 +33,8 @@ from lifepod.apiserver.http_sink import HttpSink
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
-HEADER_SECONDS: Final = 10.0
+HEADER_SECONDS: Final = 32.0
+"""Source: k8s.io/apiserver v0.34.4 pkg/server/secure_serving.go: Serve (ReadHeaderTimeout)"""
 BODY_SECONDS: Final = 60.0
 LINGER_SECONDS: Final = 0.5
 MAX_DISCARDED: Final = 64 * 1024 * 1024
@@ -268,7 +269,17 @@ class HttpProtocol(asyncio.Protocol):
         length = self._headers.get("content-length", "")
         if length.isdigit() and int(length) > MAX_BODY_BYTES:
             self._send_last(self._shared.too_large)
-        elif self._headers.get("expect", "").lower() == "100-continue":
+        elif expected := self._headers.get("expect", ""):
+            self._meet(expected)
+
+    def _meet(self, expected: str) -> None:
+        """The client waits to be told to send the body; it cannot expect anything else.
+
+        Source: golang net/http server.go: conn.serve (expectsContinue, sendExpectationFailed)
+        """
+        if expected.lower() != "100-continue":
+            self._send_last(Response(417, b"", "text/plain; charset=utf-8"))
+        elif self._parser.get_http_version() != "1.0":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -289,7 +300,9 @@ class HttpProtocol(asyncio.Protocol):
         path, _, query = self._target()
         body = b"".join(self._body)
         self._body = None
-        request = Request(self._parser.get_method().decode("latin-1"), path, query, self._headers, body, self._peer)
+        is_http10 = self._parser.get_http_version() == "1.0"
+        method = self._parser.get_method().decode("latin-1")
+        request = Request(method, path, query, self._headers, body, self._peer, is_http10)
         if self.is_free and not self._queue:
             self._answer(request, self._keep_alive)
             return
@@ -328,16 +341,16 @@ class HttpProtocol(asyncio.Protocol):
     def _answer(self, request: Request, keep_alive: bool) -> None:
         answer: Answer = self._shared.site(request)
         if type(answer) is Response:
-            self._send(answer, keep_alive, request.method)
+            self._send(answer, keep_alive, request)
         else:
             self._begin(answer, request, keep_alive)
 
     def _begin(self, answer: Answer, request: Request, keep_alive: bool) -> None:
         match answer:
             case Response():
-                self._send(answer, keep_alive, request.method)
+                self._send(answer, keep_alive, request)
             case Stream():
-                self._open_stream(answer, keep_alive)
+                self._open_stream(answer, keep_alive, request)
             case Upgrade():
                 self._open_tunnel(answer, request)
             case _:
@@ -350,22 +363,25 @@ class HttpProtocol(asyncio.Protocol):
             self._begin(whole, request, keep_alive)
             self._next_request()
 
-    def _send(self, response: Response, keep_alive: bool, method: str) -> None:
+    def _send(self, response: Response, keep_alive: bool, request: Request | None) -> None:
         status, body, content_type, extra = response
-        head = f"HTTP/1.1 {status} {phrase(status)}\r\nDate: {self._shared.date()}\r\n"
+        is_head, is_http10 = (request.method == "HEAD", request.is_http10) if request is not None else (False, False)
+        head = f"{_version(is_http10)} {status} {phrase(status)}\r\nDate: {self._shared.date()}\r\n"
         for name, value in extra:
             head += f"{name}: {value}\r\n"
         if status not in (204, 304):
             head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
         if not keep_alive or self._shared.stopping:
             head += "Connection: close\r\n"
+        elif is_http10:
+            head += "Connection: keep-alive\r\n"
         data = head.encode("latin-1", "replace")
-        if len(body) > PIECE_BYTES and method != "HEAD":
+        if len(body) > PIECE_BYTES and not is_head:
             self.transport.write(data + b"\r\n")
             self._rest = LargeBody(body, keep_alive)
             self._send_rest()
             return
-        self.transport.write(b"%b\r\n%b" % (data, b"" if method == "HEAD" else body))
+        self.transport.write(b"%b\r\n%b" % (data, b"" if is_head else body))
         if self._discarded is None and (not keep_alive or self._shared.stopping):
             self.transport.close()
 
@@ -390,7 +406,7 @@ class HttpProtocol(asyncio.Protocol):
         self._body, self._in_head = None, False
         self._cancel_deadline()
         self._discarded = 0
-        self._send(response, False, "")
+        self._send(response, False, None)
         self._deadline = self._loop.call_later(LINGER_SECONDS, self._lingered, 0, self._loop.time() + BODY_SECONDS)
 
     def _lingered(self, before: int, ends: float) -> None:
@@ -401,18 +417,28 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def _open_stream(self, stream: Stream, keep_alive: bool) -> None:
+    def _open_stream(self, stream: Stream, keep_alive: bool, request: Request) -> None:
+        """Send the head of a stream and let it begin. For HTTP/1.0, which knows no chunks, it ends with its connection.
+
+        Source: golang net/http server.go: chunkWriter.writeHeader
+        """
         if stream is NO_ANSWER:
             self.transport.abort()
             return
-        head = f"HTTP/1.1 {stream.status} {phrase(stream.status)}\r\nDate: {self._shared.date()}\r\n"
+        is_chunked = not request.is_http10
+        keep_alive = keep_alive and is_chunked
+        head = (
+            f"{_version(request.is_http10)} {stream.status} {phrase(stream.status)}\r\nDate: {self._shared.date()}\r\n"
+        )
         for name, value in stream.headers:
             head += f"{name}: {value}\r\n"
-        head += f"Content-Type: {stream.content_type}\r\nTransfer-Encoding: chunked\r\n"
+        head += f"Content-Type: {stream.content_type}\r\n"
+        if is_chunked:
+            head += "Transfer-Encoding: chunked\r\n"
         if not keep_alive:
             head += "Connection: close\r\n"
         self.transport.write(head.encode("latin-1", "replace") + b"\r\n")
-        self._sink = sink = HttpSink(self, self._loop, keep_alive)
+        self._sink = sink = HttpSink(self, self._loop, keep_alive, is_chunked)
         stream.start(sink)
         if self._shared.stopping:
             sink.end_for_shutdown()
@@ -531,6 +557,10 @@ class HttpProtocol(asyncio.Protocol):
             self._rest.keep_alive = False
         elif self._task is None:
             self.transport.close()
+
+
+def _version(is_http10: bool) -> str:
+    return "HTTP/1.0" if is_http10 else "HTTP/1.1"
 
 
 def peer_named_by(certificate: dict[str, tuple[tuple[tuple[str, str], ...], ...]]) -> Peer:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from lifepod.apiserver.certificates import CertifiedKey
 
 TLS_BUFFER_BYTES: Final = 16 * 1024
-HANDSHAKE_SECONDS: Final = 10
+HANDSHAKE_SECONDS: Final = 32
+"""Source: k8s.io/apiserver v0.34.4 pkg/server/secure_serving.go: Serve (ReadHeaderTimeout); net/http: tlsHandshakeTimeout"""
+_LIKE_HTTP: Final = (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO")
+_SPEAK_TLS: Final = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 GRACE_SECONDS: Final = 2.0
 BACKLOG: Final = 1024
 _AS_SEEN_HERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -39,6 +42,24 @@ class SmallTlsProtocol(sslproto.SSLProtocol):
     """asyncio's TLS with 16 kB instead of 256 kB set aside for each connection: a watch is idle most of its life."""
 
     max_size = TLS_BUFFER_BYTES
+    _spoke = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._plain = cast("asyncio.Transport", transport)
+        super().connection_made(transport)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Something came. Who speaks HTTP to this port is told so, in plain text.
+
+        Source: golang net/http server.go: conn.serve, tlsRecordHeaderLooksLikeHTTP
+        """
+        if not self._spoke:
+            self._spoke = True
+            if bytes(self.get_buffer(-1)[: min(nbytes, 5)]) in _LIKE_HTTP:
+                self._plain.write(_SPEAK_TLS)
+                self._plain.close()
+                return
+        super().buffer_updated(nbytes)
 
 
 class Server:

@@ -146,6 +146,83 @@ def over_tls(test: Callable[[Server, ssl.SSLContext], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("begin", [b"GET / HTTP/1.1", b"HEAD / HTTP/1.1", b"POST /api HTTP/1.1", b"PUT /api HTTP/1.1"])
+def test_who_speaks_plain_http_to_the_tls_port_is_told_so(begin: bytes) -> None:
+    async def check(server: Server, context: ssl.SSLContext) -> None:
+        answer = await exchange(server, begin + b"\r\nHost: x\r\n\r\n")
+        assert answer == b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+
+    over_tls(check)
+
+
+def test_who_speaks_neither_tls_nor_http_to_the_tls_port_is_told_nothing_in_plain_text() -> None:
+    async def check(server: Server, context: ssl.SSLContext) -> None:
+        assert b"HTTP" not in await exchange(server, b"SSH-2.0-OpenSSH_9.2\r\n")
+
+    over_tls(check)
+
+
+@pytest.mark.parametrize(
+    ("request_head", "begins", "ends"),
+    [
+        (b"GET /a HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\n", b"Connection: close\r\n\r\nGET /a  0 -\n"),
+        (b"GET /finite HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", b"HTTP/1.0 200 OK\r\n", b"Connection: close\r\n\r\nonetwo"),
+        (b"POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx", b"HTTP/1.0 200 OK\r\n", b"POST /a  1 -\n"),
+    ],
+    ids=["an answer", "a stream has no chunks", "no interim answer"],
+)  # fmt: skip
+def test_http_1_0_is_answered_in_kind_and_its_connection_ends(request_head: bytes, begins: bytes, ends: bytes) -> None:
+    async def check(server: Server) -> None:
+        answer = await exchange(server, request_head)
+        assert answer.startswith(begins)
+        assert b"Transfer-Encoding" not in answer
+        assert answer.endswith(ends)
+
+    against_echo(check)
+
+
+def test_an_http_1_0_connection_is_kept_when_the_client_asks_for_it() -> None:
+    async def check(server: Server) -> None:
+        once = b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+        answer = await exchange(server, once + once + b"GET /b HTTP/1.0\r\n\r\n")
+        assert answer.count(b"Connection: keep-alive\r\n") == 2
+        assert answer.endswith(b"Connection: close\r\n\r\nGET /b  0 -\n")
+
+    against_echo(check)
+
+
+def test_who_waits_to_be_told_is_told_to_send_the_body() -> None:
+    async def check(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n")
+        assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"xy")
+        assert (await asyncio.wait_for(reader.readuntil(b"-\n"), 5)).endswith(b"POST /a  2 -\n")
+        writer.close()
+
+    against_echo(check)
+
+
+def test_who_expects_anything_else_is_refused() -> None:
+    async def check(server: Server) -> None:
+        answer = await exchange(
+            server, b"POST /a HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nContent-Length: 2\r\n\r\nxy"
+        )
+        assert answer.startswith(b"HTTP/1.1 417 Expectation Failed\r\n")
+        assert b"Connection: close\r\n" in answer
+
+    against_echo(check)
+
+
+def test_head_is_answered_like_get_without_the_body() -> None:
+    async def check(server: Server) -> None:
+        answer = await exchange(server, b"HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b"Content-Length: 13\r\n" in answer
+        assert answer.endswith(b"\r\n\r\n")
+
+    against_echo(check)
+
+
 @pytest.mark.parametrize(
     "framing", [b"Content-Length: 8000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n7a1200\r\n"]
 )

@@ -225,6 +225,8 @@ def test_people_get_it_indented_and_large_answers_are_compressed_on_request(clus
     packed = ask(cluster, "GET", "/api/v1/configmaps", accept_encoding="gzip")
     assert dict(packed.headers)["Content-Encoding"] == "gzip"
     assert gzip.decompress(packed.body) == plain.body
+    for refused in ("gzip;q=0", "br, x-gzip"):
+        assert ask(cluster, "GET", "/api/v1/configmaps", accept_encoding=refused).body == plain.body
 
 
 def test_unknown_fields_are_warned_of_one_header_each(cluster: Any) -> None:
