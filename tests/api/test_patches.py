@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lifepod.api.patch_conversion import conversion_error
 from lifepod.api.patch_errors import REJECTED, PatchError, go_print
 from lifepod.api.patch_json import json_patch
 from lifepod.api.patch_merge import merge_patch
@@ -446,3 +447,27 @@ def test_patches_that_nest_too_deeply_are_refused():
         strategic_merge({}, {"spec": deep}, POD)
     with pytest.raises(PatchError, match="max depth"):
         json_patch({}, [{"op": "test", "path": "/a", "value": deep}])
+
+
+@pytest.mark.parametrize(
+    ("decoding", "converting"),
+    [
+        ("number into Go struct field ConfigMap.data of type string", "cannot convert int64 to string"),
+        ("string into Go struct field DeploymentSpec.spec.replicas of type int32", "unrecognized type: int32"),
+        (
+            "number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32",
+            "cannot convert float64 to int32",
+        ),
+        ("string into Go struct field PodSpec.spec.hostNetwork of type bool", "unrecognized type: bool"),
+        ("string into Go struct field ConfigMap.data of type map[string]string", "cannot restore map from string"),
+        ("object into Go struct field PodSpec.spec.containers of type []v1.Container", "cannot restore slice from map"),
+        ("string into Go struct field Pod.spec of type v1.PodSpec", "cannot restore struct from: string"),
+        ("array into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy", "unrecognized type: string"),
+    ],
+)
+def test_a_strategic_patch_speaks_of_conversion(decoding, converting):
+    assert conversion_error(f"json: cannot unmarshal {decoding}") == converting
+
+
+def test_what_is_no_matter_of_types_is_said_as_it_is():
+    assert conversion_error("quantities must match") == "quantities must match"

@@ -342,6 +342,33 @@ def test_the_four_patch_types(api):
     ("change", "kind_of_patch", "code", "message"),
     [
         (b"{", "merge", 400, "error decoding patch: unexpected end of JSON input"),
+        (b"{", "strategic", 400, "unexpected end of JSON input"),
+        (
+            b"5",
+            "merge",
+            400,
+            "error decoding patch: json: cannot unmarshal number into Go value of type map[string]interface {}",
+        ),
+        (b'"s"', "strategic", 400, "json: cannot unmarshal string into Go value of type map[string]interface {}"),
+        (b"null", "merge", 400, "Invalid JSON Patch"),
+        (
+            b"[" + b",".join([b'{"op":"test","path":""}'] * 10_001) + b"]",
+            "json",
+            413,
+            "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001",
+        ),
+        (
+            b'{"data":{"a":1}}',
+            "strategic",
+            422,
+            ' "" is invalid: patch: Invalid value: "map[data:map[a:1]]": cannot convert int64 to string',
+        ),
+        (
+            b'{"kind":"Pod","data":null,"metadata":{"creationTimestamp":null,"uid":null,"managedFields":null,"resourceVersion":null}}',
+            "merge",
+            422,
+            ' "" is invalid: patch: Invalid value: "{\\"apiVersion\\":\\"v1\\",\\"kind\\":\\"Pod\\",\\"metadata\\":{\\"name\\":\\"m\\",\\"namespace\\":\\"default\\"}}": converting (v1.Pod) to (core.ConfigMap): unknown conversion',
+        ),
         (
             b'[{"op":"test","path":"/metadata/name","value":"b"}]',
             "json",
@@ -361,6 +388,31 @@ def test_bad_patches(api, change, kind_of_patch, code, message):
     create(api, "configmaps", {"metadata": {"name": "m"}})
     kind = api.kinds.of("configmaps")
     assert refusal(api.patch, kind, "default", "m", change, kind_of_patch, OPTIONS)[::2] == (code, message)
+
+
+def test_a_patch_of_null_changes_nothing(api):
+    made = create(api, "configmaps", {"metadata": {"name": "m"}, "data": {"a": "1"}})
+    for kind_of_patch in ("strategic", "json"):
+        assert patch(api, "configmaps", "m", None, kind_of_patch)["data"] == {"a": "1"}
+    assert api.store.revision == int(made["metadata"]["resourceVersion"])
+
+
+@pytest.mark.parametrize(
+    ("change", "kind_of_patch", "problems"),
+    [
+        (b'{"data":{"a":"1","a":"2"}}', "merge", ['duplicate field "data.a"']),
+        (b'{"data":{"a":"1","a":"2"},"bogus":1}', "strategic", ['duplicate field "data.a"', 'unknown field "bogus"']),
+        (b'[{"op":"add","path":"/data/a","value":"1","by":"me"}]', "json", ['json patch unknown field "[0].by"']),
+        (b'[{"op":"add","op":"add","path":"/bogus","value":1}]', "json", ['json patch duplicate field "[0].op"', 'unknown field "bogus"']),
+    ],
+)  # fmt: skip
+def test_a_patch_is_read_strictly_itself(api, change, kind_of_patch, problems):
+    kind = api.kinds.of("configmaps")
+    create(api, "configmaps", {"metadata": {"name": "m"}, "data": {"b": "1"}})
+    strict = OPTIONS._replace(field_validation="Strict")
+    code, _, message = refusal(api.patch, kind, "default", "m", change, kind_of_patch, strict)
+    assert (code, message.partition("strict decoding error: ")[2]) == (422, ", ".join(problems))
+    api.patch(kind, "default", "m", change, kind_of_patch, OPTIONS._replace(field_validation="Ignore"))
 
 
 def test_apply_creates_merges_and_conflicts(api):

@@ -75,7 +75,7 @@ def decode_json(body: bytes, type_: Type, *, duplicates: bool = True) -> Decoded
             raise JsonSyntaxError(
                 f"json: cannot unmarshal {_go_value(value[name], '')} into Go struct field .{name} of type string"
             )
-    repeated = _duplicate_keys(body) if duplicates and _has_duplicates(body, value) else []
+    repeated = duplicate_fields(body, value) if duplicates else []
     pruned = prune(value, type_)
     if not repeated:
         return pruned
@@ -143,6 +143,11 @@ def _has_duplicates(body: bytes, value: JsonValue) -> bool:
 
 class _Pairs(list[tuple[str, JsonValue]]):
     """The members of an object in the order of the text, repeated ones too."""
+
+
+def duplicate_fields(body: bytes, value: JsonValue) -> list[str]:
+    """Complaints about the keys that occur twice in a text; `value` is what it says."""
+    return _duplicate_keys(body) if _has_duplicates(body, value) else []
 
 
 def _duplicate_keys(body: bytes) -> list[str]:
@@ -521,4 +526,4 @@ def _bad_base64_byte(text: str) -> int:
     return len(text) - count % 4
 
 
-__all__ = ["DecodeError", "Decoded", "Field", "JsonSyntaxError", "decode_json", "parse_json", "prune", "read_time"]
+__all__ = ["DecodeError", "Decoded", "Field", "JsonSyntaxError", "decode_json", "duplicate_fields", "parse_json", "prune", "read_time"]

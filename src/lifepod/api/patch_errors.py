@@ -54,6 +54,23 @@ def go_type(value: JsonValue) -> str:
             return "string"
 
 
+def json_word(value: JsonValue) -> str:
+    """What Go's decoder calls a JSON value."""
+    match value:
+        case dict():
+            return "object"
+        case list():
+            return "array"
+        case str():
+            return "string"
+        case bool():
+            return "bool"
+        case None:
+            return "null"
+        case _:
+            return "number"
+
+
 def too_deep() -> PatchError:
     """The patch or the object nests deeper than anything Kubernetes has."""
     return PatchError(400, "error decoding patch: exceeded max depth")

@@ -10,10 +10,11 @@ from collections.abc import Callable
 import orjson
 
 from lifepod.api.objects import JsonObject, JsonValue
-from lifepod.api.patch_errors import REJECTED, PatchError, too_deep
+from lifepod.api.patch_errors import REJECTED, PatchError, json_word, too_deep
 
 MAX_OPERATIONS = 10_000
 MAX_COPIED_BYTES = 3 * 1024 * 1024
+_MEMBERS = frozenset(("op", "path", "from", "value"))
 _MISSING = object()
 
 
@@ -27,21 +28,24 @@ def json_patch(obj: JsonObject, operations: JsonValue) -> JsonObject:
     >>> json_patch({"a": [1]}, [{"op": "add", "path": "/a/-", "value": 2}])
     {'a': [1, 2]}
     """
+    if operations is None:
+        operations = []  # as Go reads null into a list
     if not isinstance(operations, list):
         raise PatchError(
             400,
-            f"error decoding patch: json: cannot unmarshal {_word(operations)} into Go value of type []handlers.jsonPatchOp",
+            f"error decoding patch: json: cannot unmarshal {json_word(operations)} into Go value of type []handlers.jsonPatchOp",
         )
     if len(operations) > MAX_OPERATIONS:
         raise PatchError(
-            413, f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+            413,
+            f"Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}",
         )
     document: JsonValue = obj
     copied = 0
     for number, operation in enumerate(operations):
         if not isinstance(operation, dict):
             into = "Go value of type handlers.jsonPatchOp"
-            raise PatchError(400, f"error decoding patch: json: cannot unmarshal {_word(operation)} into {into}")
+            raise PatchError(400, f"error decoding patch: json: cannot unmarshal {json_word(operation)} into {into}")
         try:
             document, size = _apply(document, operation)
         except (RecursionError, orjson.JSONEncodeError):
@@ -56,20 +60,16 @@ def json_patch(obj: JsonObject, operations: JsonValue) -> JsonObject:
     return document
 
 
-def _word(value: JsonValue) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return "number"
-    return (
-        "object"
-        if isinstance(value, dict)
-        else "string"
-        if isinstance(value, str)
-        else "array"
-        if value is not None
-        else "null"
-    )
+def unknown_members(operations: JsonValue) -> list[str]:
+    """Complaints about members of operations that mean nothing."""
+    found = operations if isinstance(operations, list) else []
+    return [
+        f'json patch unknown field "[{number}].{name}"'
+        for number, operation in enumerate(found)
+        if isinstance(operation, dict)
+        for name in operation
+        if name not in _MEMBERS
+    ]
 
 
 def _apply(document: JsonValue, operation: JsonObject) -> tuple[JsonValue, int]:

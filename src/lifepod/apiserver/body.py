@@ -105,16 +105,24 @@ def _check_type(api: Api, kind: Kind, obj: JsonObject) -> None:
     given_kind, version = obj.get("kind") or kind.kind, obj.get("apiVersion") or kind.api_version
     if given_kind == kind.kind and version == kind.api_version:
         return
-    short = version.rpartition("/")[2]
-    frame = f'{given_kind} in version "{short}" cannot be handled as a {kind.kind}'
+    if problem := other_type(api, kind, obj):
+        frame = f'{given_kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {kind.kind}'
+        raise bad_request(f"{frame}: {problem}")
+    raise _other_version(kind, version)
+
+
+def other_type(api: Api, kind: Kind, obj: JsonObject) -> str:
+    """Why an object that says to be something else cannot be read as this kind; "" when it can, if in another version."""
+    given_kind, version = obj.get("kind") or kind.kind, obj.get("apiVersion") or kind.api_version
+    if given_kind == kind.kind and version == kind.api_version:
+        return ""
     known = api.kinds.named(version, given_kind) or api.kinds.named(version, given_kind.removesuffix("List"))
     if known is None or known.is_custom:
-        text = f'no kind "{given_kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:110"'
-        raise bad_request(f"{frame}: {text}")
+        return f'no kind "{given_kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:110"'
     if known.kind == given_kind and known.stored_as == kind.stored_as:
-        raise _other_version(kind, version)
-    package = go_package(kind.stored_as)
-    raise bad_request(f"{frame}: converting ({short}.{given_kind}) to ({package}.{kind.kind}): unknown conversion")
+        return ""
+    short, package = version.rpartition("/")[2], go_package(kind.stored_as)
+    return f"converting ({short}.{given_kind}) to ({package}.{kind.kind}): unknown conversion"
 
 
 def _other_version(kind: Kind, version: str) -> ApiError:
