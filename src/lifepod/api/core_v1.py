@@ -31,6 +31,7 @@ from lifepod.api.validation_core import (
     secret_update_errors,
 )
 from lifepod.api.validation_endpoints import endpoints_errors, endpoints_update_errors
+from lifepod.api.validation_events import event_errors, event_update_errors
 from lifepod.api.validation_limits import (
     limit_range_errors,
     limit_range_update_errors,
@@ -134,8 +135,8 @@ KINDS = (
             "source": ("source", "component"),
             "type": ("type",),
         },
-        validate=only_metadata(namespaced=True),
-        validate_update=only_metadata_update,
+        validate=event_errors,
+        validate_update=event_update_errors,
     ),
     Kind(
         group="",

@@ -204,3 +204,25 @@ def default_flow_schema(schema: JsonObject) -> JsonObject:
     """Precedence 1000. Source: pkg/apis/flowcontrol/v1/defaults.go: SetDefaults_FlowSchemaSpec"""
     spec: JsonObject = schema.get("spec") or {}
     return schema if spec.get("matchingPrecedence") else {**schema, "spec": {**spec, "matchingPrecedence": 1000}}
+
+
+_QUEUING: dict[str, JsonValue] = {"queues": 64, "handSize": 8, "queueLengthLimit": 50}
+
+
+def default_priority_level(level: JsonObject) -> JsonObject:
+    """Thirty shares, none of them lent; 64 queues of 50, each flow in 8 of them.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/apis/flowcontrol/v1/defaults.go
+    """
+    spec: JsonObject = level.get("spec") or {}
+    filled = spec
+    for member, shares in (("limited", 30), ("exempt", 0)):
+        if spec.get(member) is None:
+            continue
+        held = {"nominalConcurrencyShares": shares, "lendablePercent": 0, **spec[member]}
+        response: JsonObject = held.get("limitResponse") or {}
+        if response.get("queuing") is not None:
+            held["limitResponse"] = {**response, "queuing": _filled(response["queuing"], _QUEUING)}
+        if held != spec[member]:
+            filled = {**filled, member: held}
+    return level if filled is spec else {**level, "spec": filled}

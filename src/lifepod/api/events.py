@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
+from lifepod.api.validation_events import new_event_errors, new_event_update_errors
 
 _TO_CORE = {
     "regarding": "involvedObject",
@@ -61,6 +62,8 @@ KINDS = (
             "regarding.fieldPath": ("regarding", "fieldPath"),
         },
         storage="events",
+        validate=new_event_errors,
+        validate_update=new_event_update_errors,
         to_storage=core_event,
         from_storage=new_event,
     ),

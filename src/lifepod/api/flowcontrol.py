@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from lifepod.api.defaults_cluster import default_flow_schema
+from lifepod.api.defaults_cluster import default_flow_schema, default_priority_level
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
+from lifepod.api.validation_flowcontrol import (
+    flow_schema_errors,
+    flow_schema_update_errors,
+    priority_level_errors,
+    priority_level_update_errors,
+)
 
 KINDS = (
     Kind(
@@ -20,6 +26,8 @@ KINDS = (
         has_status=True,
         default=default_flow_schema,
         prepare_create=starting_with({}),
+        validate=flow_schema_errors,
+        validate_update=flow_schema_update_errors,
     ),
     Kind(
         group="flowcontrol.apiserver.k8s.io",
@@ -32,6 +40,9 @@ KINDS = (
         subresources=(status_of("PriorityLevelConfiguration"),),
         has_generation=True,
         has_status=True,
+        default=default_priority_level,
         prepare_create=starting_with({}),
+        validate=priority_level_errors,
+        validate_update=priority_level_update_errors,
     ),
 )

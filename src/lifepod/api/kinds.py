@@ -69,7 +69,9 @@ class Kind(NamedTuple):
     fields                  selectable fields beside metadata.name/namespace: label → path
     storage                 the resource under which objects of this kind are kept when it is another's ("" = its own):
                             `events.events.k8s.io` keeps its objects as `events`. Then to_storage(obj) turns this shape
-                            into the stored one and from_storage(obj) back; both are the identity elsewhere.
+                            into the stored one and from_storage(obj) back; both are the identity elsewhere. validate
+                            and validate_update are then what this version asks for beyond the stored one, of whose
+                            shape their arguments are.
     is_custom, printer_columns  of a CustomResourceDefinition: its additionalPrinterColumns as they stand there
     custom_schema           its openAPIV3Schema
     warnings(obj, old)      texts for `Warning:` headers on a write; old is None on create

@@ -5,6 +5,12 @@ from __future__ import annotations
 from lifepod.api.defaults_cluster import default_ingress_class, default_network_policy
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
+from lifepod.api.validation_addresses import (
+    ip_address_errors,
+    ip_address_update_errors,
+    service_cidr_errors,
+    service_cidr_update_errors,
+)
 from lifepod.api.validation_networking import (
     ingress_class_errors,
     ingress_class_update_errors,
@@ -53,6 +59,8 @@ KINDS = (
         namespaced=False,
         schema="io.k8s.api.networking.v1.IPAddress",
         short_names=("ip",),
+        validate=ip_address_errors,
+        validate_update=ip_address_update_errors,
     ),
     Kind(
         group="networking.k8s.io",
@@ -79,5 +87,7 @@ KINDS = (
         subresources=(status_of("ServiceCIDR"),),
         has_status=True,
         prepare_create=starting_with({}),
+        validate=service_cidr_errors,
+        validate_update=service_cidr_update_errors,
     ),
 )

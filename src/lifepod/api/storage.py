@@ -5,6 +5,18 @@ from __future__ import annotations
 from lifepod.api.defaults_cluster import default_csi_driver, default_storage_class
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
+from lifepod.api.validation_csi import (
+    attachment_errors,
+    attachment_update_errors,
+    attributes_class_errors,
+    attributes_class_update_errors,
+    csi_capacity_errors,
+    csi_capacity_update_errors,
+    csi_driver_errors,
+    csi_driver_update_errors,
+    csi_node_errors,
+    csi_node_update_errors,
+)
 from lifepod.api.validation_storage import storage_class_errors, storage_class_update_errors
 
 KINDS = (
@@ -18,6 +30,8 @@ KINDS = (
         schema="io.k8s.api.storage.v1.CSIDriver",
         unconditional_update=False,
         default=default_csi_driver,
+        validate=csi_driver_errors,
+        validate_update=csi_driver_update_errors,
     ),
     Kind(
         group="storage.k8s.io",
@@ -28,6 +42,8 @@ KINDS = (
         namespaced=False,
         schema="io.k8s.api.storage.v1.CSINode",
         unconditional_update=False,
+        validate=csi_node_errors,
+        validate_update=csi_node_update_errors,
     ),
     Kind(
         group="storage.k8s.io",
@@ -38,6 +54,8 @@ KINDS = (
         namespaced=True,
         schema="io.k8s.api.storage.v1.CSIStorageCapacity",
         unconditional_update=False,
+        validate=csi_capacity_errors,
+        validate_update=csi_capacity_update_errors,
     ),
     Kind(
         group="storage.k8s.io",
@@ -64,6 +82,8 @@ KINDS = (
         has_status=True,
         unconditional_update=False,
         prepare_create=starting_with({"attached": False}),
+        validate=attachment_errors,
+        validate_update=attachment_update_errors,
     ),
     Kind(
         group="storage.k8s.io",
@@ -74,5 +94,7 @@ KINDS = (
         namespaced=False,
         schema="io.k8s.api.storage.v1.VolumeAttributesClass",
         short_names=("vac",),
+        validate=attributes_class_errors,
+        validate_update=attributes_class_update_errors,
     ),
 )

@@ -38,6 +38,8 @@ def create(api: Api, kind: Kind, namespace: str, obj: JsonObject, options: Write
     obj = with_names(kind, namespace, name, obj)
     if storage is not kind:
         obj = kind.to_storage(kind.default(obj))
+        if errors := kind.validate(obj):
+            raise invalid_object(kind, obj["metadata"].get("name", ""), errors)
     created = create_stored(api, storage, obj, options)
     return kind.from_storage(created) if storage is not kind else created
 

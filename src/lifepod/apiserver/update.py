@@ -39,6 +39,8 @@ def update(
         return create(api, kind, namespace, {**obj, "metadata": metadata}, options, name), True
     if storage is not kind:
         obj = kind.to_storage(kind.default(obj))
+        if errors := kind.validate_update(obj, old):
+            raise invalid_object(kind, name, errors)
     stored = replace_stored(api, storage, obj, old, options)
     return (kind.from_storage(stored) if storage is not kind else stored), False
 

@@ -164,3 +164,15 @@ def test_or_the_last_one_counts(send, mode, warned):
     status, made, warnings = send(f"{MAPS}?fieldValidation={mode}", TWICE, "application/yaml")
     assert (status, made["data"]) == (201, {"a": "q", "b": "z"})
     assert warnings == warned
+
+
+def test_an_event_is_held_to_the_rules_of_the_group_it_is_sent_to(send):
+    about = {"kind": "Pod", "name": "p", "namespace": "default"}
+    assert send("/api/v1/namespaces/default/events", {"metadata": {"name": "a"}, "involvedObject": about})[0] == 201
+    status, refused, _ = send(
+        "/apis/events.k8s.io/v1/namespaces/default/events", {"metadata": {"name": "b"}, "regarding": about}
+    )
+    assert status == 422
+    assert refused["message"] == (
+        'Event.events.k8s.io "b" is invalid: [eventTime: Required value, type: Invalid value: "": has invalid value: ]'
+    )
