@@ -415,6 +415,32 @@ def test_a_patch_is_read_strictly_itself(api, change, kind_of_patch, problems):
     api.patch(kind, "default", "m", change, kind_of_patch, OPTIONS._replace(field_validation="Ignore"))
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        (b"{", 400, "error decoding YAML: error converting YAML to JSON: yaml: line 2: did not find expected node content"),
+        (b"[]", 400, "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type map[string]interface {}"),
+        (b"", 400, "invalid object type: /, Kind="),
+        (b"apiVersion: v1\nkind: ConfigMap\nmetadata: {uid: zz}\n", 409, 'Operation cannot be fulfilled on configmaps "m": uid mismatch: the provided object specified uid zz, and no existing object was found'),
+        (b"apiVersion: v1\nkind: ConfigMap\ndata: {a: '1', a: '2'}\n", 400, 'error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 3: key "a" already set in map'),
+        (b'{"apiVersion":"v1","kind":"ConfigMap","data":{"a":"1","a":"2"}}', 400, 'error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 1: key "a" already set in map'),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_applied_is_refused_as_upstream_words_it(api, text, code, message):
+    kind = api.kinds.of("configmaps")
+    strict = OPTIONS._replace(field_manager="me", field_validation="Strict")
+    assert refusal(api.patch, kind, "default", "m", text, "apply", strict)[::2] == (code, message)
+
+
+def test_keys_that_are_applied_twice_are_warned_of_and_the_last_counts(api):
+    kind, mine = api.kinds.of("configmaps"), OPTIONS._replace(field_manager="me", field_validation="Warn")
+    made = api.patch(kind, "default", "m", b"apiVersion: v1\nkind: ConfigMap\ndata: {a: '1', a: '2'}\n", "apply", mine)
+    assert made.obj["data"] == {"a": "2"}
+    assert api.take_warnings() == (
+        'error converting YAML to JSON: yaml: unmarshal errors:\n  line 3: key "a" already set in map',
+    )
+
+
 def test_apply_creates_merges_and_conflicts(api):
     mine = OPTIONS._replace(field_manager="m1")
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ap"}, "data": {"a": "1"}}

@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lifepod.api.apply import ApplyConflict, server_side_apply
-from lifepod.api.decode import DecodeError, JsonSyntaxError, parse_json, prune
+from lifepod.api.decode import DecodeError, JsonSyntaxError, duplicate_fields, parse_json, prune
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, JsonValue, format_time
-from lifepod.api.patch_errors import PatchError
-from lifepod.api.yaml_text import YamlError, read_documents
+from lifepod.api.patch_errors import PatchError, json_word
+from lifepod.api.yaml_text import Repeated, YamlError, read_documents
 from lifepod.apiserver.create import create
 from lifepod.apiserver.http_errors import bad_request, refusal
 from lifepod.apiserver.metadata import with_names
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.patch import patch_refused
 from lifepod.apiserver.scale import SCALE, get_scale, update_scale
-from lifepod.apiserver.status_errors import not_found
+from lifepod.apiserver.status_errors import conflict, not_found
 from lifepod.apiserver.subresources import replace_subresource
 from lifepod.apiserver.update import update
 
@@ -37,7 +37,7 @@ def apply(
     subresource: str,
 ) -> tuple[JsonObject, bool]:
     """Apply a configuration; returns the object and whether it was created. Raises 400, 409, 422, 500."""
-    patch = _configuration(change)
+    patch, complaint = _configuration(change)
     if subresource == "scale":
         return _apply_scale(api, kind, namespace, name, patch, options), False
     stored = api.store.get(kind.stored_as, namespace, name)
@@ -45,8 +45,12 @@ def apply(
         raise not_found(kind, name)
     live = kind.from_storage(stored) if stored is not None else None
     made = _merged(api, kind, live, _named(kind, namespace, name, patch), options, subresource)
+    _complain(api, complaint, options)
     options = options._replace(applied=True)
     if live is None:
+        if uid := made["metadata"].get("uid"):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(kind, name, why)
         metadata = {k: v for k, v in made["metadata"].items() if k != "resourceVersion"}
         return create(api, kind, namespace, {**made, "metadata": metadata}, options, name), True
     if subresource:
@@ -54,24 +58,44 @@ def apply(
     return update(api, kind, namespace, name, made, options)[0], False
 
 
-def _configuration(change: bytes | JsonValue) -> JsonObject:
-    """The patch as an object; it is YAML, of which JSON is a part. Raises 400."""
-    parsed = _parsed(change) if isinstance(change, bytes) else change
+def _configuration(change: bytes | JsonValue) -> tuple[JsonObject, str]:
+    """The patch as an object, and what strict reading complains of; it is YAML, of which JSON is a part. Raises 400.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/patch.go: applyPatcher.applyPatchToCurrentObject
+            sigs.k8s.io/yaml v1.6.0 yaml.go: Unmarshal, UnmarshalStrict
+    """
+    parsed, complaint = _parsed(change) if isinstance(change, bytes) else (change, "")
+    if parsed is None:
+        parsed = {}  # as Go reads null into a map
     if not isinstance(parsed, dict):
-        raise bad_request("error decoding YAML: the configuration is not an object")
-    return parsed
+        into = f"json: cannot unmarshal {json_word(parsed)} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {into}")
+    return parsed, complaint
 
 
-def _parsed(change: bytes) -> JsonValue:
+def _parsed(change: bytes) -> tuple[JsonValue, str]:
     try:
-        return parse_json(change)
+        parsed = parse_json(change)
+        if not duplicate_fields(change, parsed):
+            return parsed, ""
     except JsonSyntaxError:
         pass
+    repeated: list[Repeated] = []
     try:
-        documents = read_documents(change)
+        documents = read_documents(change, repeated)
     except YamlError as exc:
-        raise bad_request(f"error decoding YAML: {exc}") from None
-    return documents[0].value if len(documents) == 1 else None
+        told = f"yaml: line {exc.line}: {exc.message}"
+        raise bad_request(f"error decoding YAML: error converting YAML to JSON: {told}") from None
+    lines = [f'\n  line {key.line}: key "{key.name}" already set in map' for key in repeated]
+    complaint = f"error converting YAML to JSON: yaml: unmarshal errors:{''.join(lines)}" if lines else ""
+    return documents[0].value if documents else None, complaint
+
+
+def _complain(api: Api, complaint: str, options: WriteOptions) -> None:
+    if complaint and options.field_validation == "Strict":
+        raise bad_request(f"error strict decoding YAML: {complaint}")
+    if complaint and options.field_validation == "Warn":
+        api.warn(complaint)
 
 
 def _named(kind: Kind, namespace: str, name: str, patch: JsonObject) -> JsonObject:

@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from lifepod.api.objects import JsonObject, JsonValue
+from lifepod.api.objects import JsonObject
 from lifepod.api.writes import PatchType
 from lifepod.apiserver.body import Body, EncodedBody, UnreadableBody, YamlObject, decoded_body
 from lifepod.apiserver.exchange import Request
@@ -63,17 +63,6 @@ def patch_type(request: Request) -> PatchType:
     if found is None:
         raise unsupported_patch()
     return found
-
-
-def yaml_value(body: bytes) -> JsonValue:
-    """The first YAML document of a body as JSON; None when there is none. Raises ApiError 400."""
-    from lifepod.api.yaml_text import YamlError, read_documents
-
-    try:
-        documents = read_documents(body)
-    except YamlError as problem:
-        raise bad_request(f"error converting YAML to JSON: yaml: line {problem.line}: {problem.message}") from None
-    return documents[0].value if documents else None
 
 
 def _yaml_object(body: bytes) -> YamlObject:

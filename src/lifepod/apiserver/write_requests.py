@@ -16,7 +16,7 @@ from lifepod.apiserver.admission_call import are_asked
 from lifepod.apiserver.auth import User
 from lifepod.apiserver.exchange import Answer, Request, Response, Whole
 from lifepod.apiserver.negotiation import accepted_form
-from lifepod.apiserver.request_body import delete_options_body, object_body, patch_type, yaml_value
+from lifepod.apiserver.request_body import delete_options_body, object_body, patch_type
 from lifepod.apiserver.request_options import delete_options, list_options, write_options
 from lifepod.apiserver.reviews import REVIEWS, reviewed
 from lifepod.apiserver.routes import ResourcePath
@@ -92,9 +92,8 @@ class WriteRequests:
             case "patch":
                 kind_of_patch = patch_type(request)
                 options = write_options(request, user, now, "PatchOptions", apply=kind_of_patch == "apply")
-                change = yaml_value(request.body) if kind_of_patch == "apply" else request.body
                 obj, created = self._api.patch(
-                    kind, path.namespace, path.name, change, kind_of_patch, options, path.subresource
+                    kind, path.namespace, path.name, request.body, kind_of_patch, options, path.subresource
                 )
                 return obj, 201 if created else 200
             case _:
