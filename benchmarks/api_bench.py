@@ -42,7 +42,7 @@ async def _serve(kind: str) -> None:
     from lifepod.apiserver.exchange import Response
     from lifepod.apiserver.server import Tls, serve
     from lifepod.assembly.control_plane import Around, control_plane
-    from lifepod.assembly.real_time import RandomIds, RealClock
+    from lifepod.assembly.real_time import RandomIds, RealClock, look_for_cycles_seldom
 
     clock = RealClock()
     credentials = mint_credentials(clock.now())
@@ -61,6 +61,7 @@ async def _serve(kind: str) -> None:
     if folder is not None:
         folder.listen_to(lambda: server.turns)
     print(server.port, plane.token, flush=True)
+    look_for_cycles_seldom()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await server.stop(0.1)
     if folder is not None:

@@ -16,6 +16,7 @@ from lifepod.assembly.bind_address import LOOPBACK
 from lifepod.assembly.clusters import Place, state_home
 from lifepod.assembly.errors import StartError
 from lifepod.assembly.local_cluster import LocalCluster, LocalOptions
+from lifepod.assembly.real_time import look_for_cycles_seldom
 from lifepod.client import kubeconfig
 from lifepod.errors import LifepodError
 from lifepod.runtime.process.node_client import NodeProcessFailed
@@ -128,6 +129,7 @@ async def _serve(options: UpOptions, place: Place, say: Callable[[str], None]) -
             cluster.server.url, options.runtime or "sandbox", format_time(cluster.clock.now()), str(data or "")
         )
         say(_ready_text(options, place, cluster))
+        look_for_cycles_seldom()
         await stop.wait()
     finally:
         for path in written:
