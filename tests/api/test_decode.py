@@ -328,3 +328,36 @@ def test_wrong_types_of_custom_resources_are_left_to_validation():
 def test_texts_that_nest_too_deeply_are_refused(opening, closing, depth):
     with pytest.raises(JsonSyntaxError, match="max depth"):
         decode_json(b'{"a":' + opening * depth + b"1" + closing * depth + b"}", POD)
+
+
+def definition(schema: object) -> bytes:
+    return json.dumps({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"items": {"minimum": "x"}}, "json: cannot unmarshal string into Go struct field JSONSchemaProps.minimum of type float64"),
+        ({"items": [{"type": 1}]}, "json: cannot unmarshal number into Go struct field JSONSchemaProps.type of type string"),
+        ({"additionalProperties": {"required": "a"}}, "json: cannot unmarshal string into Go struct field JSONSchemaProps.required of type []string"),
+        ({"additionalProperties": 1}, "boolean or JSON schema expected"),
+    ],
+)  # fmt: skip
+def test_schemas_inside_of_a_definitions_schema_are_read_too(schema: object, says: str) -> None:
+    crd = type_named("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition")
+    with pytest.raises(DecodeError) as refused:
+        decode_json(definition(schema), crd)
+    assert str(refused.value) == says
+
+
+def test_inside_of_them_nothing_is_unknown_and_the_rest_stays() -> None:
+    crd = type_named("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition")
+    schema = {"items": {"type": "string", "bogus": 1}, "additionalProperties": True}
+    read = decode_json(definition(schema), crd)
+    assert read.problems == ()
+    assert read.obj["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == {
+        "items": {"type": "string"},
+        "additionalProperties": True,
+    }
+    clean = {"items": [{"type": "string"}], "additionalProperties": False}
+    assert decode_json(definition(clean), crd).obj["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == clean

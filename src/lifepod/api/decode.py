@@ -19,14 +19,14 @@ import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import orjson
 
 from lifepod.api.json_syntax import syntax_error
 from lifepod.api.objects import JsonObject, JsonValue, format_micro_time, format_time
 from lifepod.api.quantity import PATTERN, QuantityError, canonical_quantity
-from lifepod.api.schema import Field, Type
+from lifepod.api.schema import Field, Type, type_named
 from lifepod.errors import LifepodError
 
 MAX_PROBLEMS = 100
@@ -193,8 +193,25 @@ def _compiled(type_: Type) -> Check:
             return _object_check(type_)
         case "array" | "map" if type_.item is not None:
             return _items_check(type_.kind == "array", type_.item)
+        case "any" if type_.go in _SCHEMA_UNIONS:
+            return _schema_union_check(_SCHEMA_UNIONS[type_.go])
         case _:
             return _SCALAR_CHECKS[type_.kind]
+
+
+_SCHEMA_PROPS: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+_SCHEMA_UNIONS: dict[str, type] = {"v1.JSONSchemaPropsOrBool": bool, "v1.JSONSchemaPropsOrArray": list}
+"""Where a definition holds a schema or something else."""
+
+
+def _schema_union_check(other: type) -> Check:
+    def check(value: JsonValue) -> bool:
+        schema = _check_of(type_named(_SCHEMA_PROPS))
+        if type(value) is other:
+            return all(map(schema, value)) if isinstance(value, list) else True
+        return schema(value)
+
+    return check
 
 
 def _object_check(type_: Type) -> Check:
@@ -361,6 +378,8 @@ class _Reader:
                 return self.array(value, type_, path, struct, stack)
             case "map":
                 return self.map(value, type_, path, struct, stack)
+            case "any" if type_.go in _SCHEMA_UNIONS:
+                return self.schema_union(value, _SCHEMA_UNIONS[type_.go])
             case _:
                 return value if type_.structural else self.scalar(value, type_, struct, stack)
 
@@ -393,6 +412,24 @@ class _Reader:
             for name, inner in value.items()
         }
         return value if all(made[name] is inner for name, inner in value.items()) else made
+
+    def schema_union(self, value: JsonValue, other: type) -> JsonValue:
+        """A schema, or a boolean or a list of schemas; read by an unmarshaller of its own, for which nothing is unknown.
+
+        Source: k8s.io/apiextensions-apiserver v0.34.4 pkg/apis/apiextensions/v1/marshal.go
+        """
+        if isinstance(value, list) and other is list:
+            return [self.schema_union(inner, dict) for inner in value]
+        if isinstance(value, dict):
+            own = _Reader()
+            read = own.object(value, type_named(_SCHEMA_PROPS), "", "", ())
+            self.first_error = self.first_error or own.first_error
+            return read
+        if other is bool and type(value) is not bool:
+            self.first_error = self.first_error or "boolean or JSON schema expected"
+        elif other is dict:
+            self.mismatch(value, "", (), "v1.JSONSchemaProps")
+        return value if type(value) is bool and other is bool else None
 
     def scalar(self, value: JsonValue, type_: Type, struct: str, stack: Stack) -> JsonValue:
         """A leaf, written canonically. Raises DecodeError at once where Go's own unmarshaller gives up."""
@@ -526,4 +563,14 @@ def _bad_base64_byte(text: str) -> int:
     return len(text) - count % 4
 
 
-__all__ = ["DecodeError", "Decoded", "Field", "JsonSyntaxError", "decode_json", "duplicate_fields", "parse_json", "prune", "read_time"]
+__all__ = [
+    "DecodeError",
+    "Decoded",
+    "Field",
+    "JsonSyntaxError",
+    "decode_json",
+    "duplicate_fields",
+    "parse_json",
+    "prune",
+    "read_time",
+]

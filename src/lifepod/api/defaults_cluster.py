@@ -193,7 +193,7 @@ def default_custom_resource(definition: JsonObject) -> JsonObject:
     spec = _filled({**given, "names": _filled(names, usual_names)}, {"conversion": {"strategy": "None"}})
     status: JsonObject = definition.get("status") or {}
     if not status.get("storedVersions"):
-        stored = [version["name"] for version in spec.get("versions") or [] if version.get("storage")][:1]
+        stored = [version.get("name", "") for version in spec.get("versions") or [] if version.get("storage")][:1]
         status = {**status, "storedVersions": stored} if stored else status
     if spec == given and status is definition.get("status"):
         return definition
