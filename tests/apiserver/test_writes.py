@@ -441,6 +441,48 @@ def test_keys_that_are_applied_twice_are_warned_of_and_the_last_counts(api):
     )
 
 
+def owners_of(obj):
+    return {
+        (m["manager"], m["operation"], m.get("subresource", "")): m["fieldsV1"]
+        for m in obj["metadata"]["managedFields"]
+    }
+
+
+def test_replicas_set_through_scale_are_owned_through_it(api):
+    kind = api.kinds.of("deployments.apps")
+    pod = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": pod}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}
+    mine, theirs = OPTIONS._replace(field_manager="me"), OPTIONS._replace(field_manager="they")
+    api.patch(kind, "default", "d", orjson.dumps(body), "apply", mine)
+    patch(api, "deployments.apps", "d", {"spec": {"replicas": 2}}, subresource="scale", options=theirs)
+    owners = owners_of(api.get(kind, "default", "d"))
+    assert owners["they", "Update", "scale"] == {"f:spec": {"f:replicas": {}}}
+    assert "f:replicas" not in owners["me", "Apply", ""]["f:spec"]
+    code, _, message = refusal(api.patch, kind, "default", "d", orjson.dumps(body), "apply", mine)
+    assert (code, message) == (
+        409,
+        'Apply failed with 1 conflict: conflict with "they" with subresource "scale" using apps/v1: .spec.replicas',
+    )
+
+
+def test_a_scale_can_be_applied_and_conflicts(api):
+    kind = api.kinds.of("deployments.apps")
+    pod = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": pod}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}
+    mine, theirs = OPTIONS._replace(field_manager="me"), OPTIONS._replace(field_manager="they")
+    api.patch(kind, "default", "d", orjson.dumps(body), "apply", mine)
+    scale = orjson.dumps({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 5}})
+    code, _, message = refusal(api.patch, kind, "default", "d", scale, "apply", theirs, "scale")
+    assert (code, message) == (409, 'Apply failed with 1 conflict: conflict with "me": .spec.replicas')
+    made = api.patch(kind, "default", "d", scale, "apply", theirs._replace(force=True), "scale").obj
+    assert (made["kind"], made["spec"]) == ("Scale", {"replicas": 5})
+    owners = owners_of(api.get(kind, "default", "d"))
+    assert owners["they", "Apply", "scale"] == {"f:spec": {"f:replicas": {}}}
+    assert api.get(kind, "default", "d")["spec"]["replicas"] == 5
+
+
 def test_apply_creates_merges_and_conflicts(api):
     mine = OPTIONS._replace(field_manager="m1")
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ap"}, "data": {"a": "1"}}

@@ -18,7 +18,7 @@ from lifepod.apiserver.http_errors import bad_request, refusal
 from lifepod.apiserver.metadata import with_names
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.patch import patch_refused
-from lifepod.apiserver.scale import SCALE, get_scale, update_scale
+from lifepod.apiserver.scale import SCALE, as_workload, get_scale, update_scale
 from lifepod.apiserver.status_errors import conflict, not_found
 from lifepod.apiserver.subresources import replace_subresource
 from lifepod.apiserver.update import update
@@ -135,5 +135,8 @@ def _apply_scale(
     api: Api, kind: Kind, namespace: str, name: str, patch: JsonObject, options: WriteOptions
 ) -> JsonObject:
     live = get_scale(api, kind, namespace, name)
-    made = _merged(api, SCALE, live, patch, options, "")
-    return update_scale(api, kind, namespace, name, made, options)
+    made = _merged(api, SCALE, live, patch, options._replace(force=True), "")  # a scale has no owners of its own
+    workload = kind.from_storage(api.store.get(kind.stored_as, namespace, name) or {})
+    owned = _merged(api, kind, workload, as_workload(api, kind, patch), options, "scale")
+    owners = owned["metadata"].get("managedFields") or []
+    return update_scale(api, kind, namespace, name, made, options._replace(applied=True), owners)

@@ -67,9 +67,18 @@ def scale_of(api: Api, kind: Kind, obj: JsonObject) -> JsonObject:
 
 
 def update_scale(
-    api: Api, kind: Kind, namespace: str, name: str, scale: JsonObject, options: WriteOptions
+    api: Api,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    scale: JsonObject,
+    options: WriteOptions,
+    owners: list[JsonObject] | None = None,
 ) -> JsonObject:
-    """Write the replicas of a scale to its workload. Raises 404, 409, 422."""
+    """Write the replicas of a scale to its workload; `owners`: the managedFields it then has, if an apply decided them.
+
+    Raises 404, 409, 422.
+    """
     old = _stored(api, kind, namespace, name)
     given = scale.get("metadata") or {}
     if given.get("name") and given["name"] != name:
@@ -88,7 +97,25 @@ def update_scale(
     if api.session is not None:
         replicas = _agreed(api, storage, scale_of(api, kind, old), replicas, options)
     new = replaced(old, paths.spec, replicas)
-    return scale_of(api, kind, replace_stored(api, storage, new, old, options, asks=False))
+    if owners is not None:
+        new = replaced(new, ("metadata", "managedFields"), owners)
+    return scale_of(api, kind, replace_stored(api, storage, new, old, options, asks=False, subresource="scale"))
+
+
+def as_workload(api: Api, kind: Kind, scale: JsonObject) -> JsonObject:
+    """The part of a workload that a scale configures, to be applied in its stead: that is where fields have owners.
+
+    Source: k8s.io/apimachinery v0.34.4 pkg/util/managedfields/scalehandler.go: ToParent
+    """
+    replicas: JsonValue = dig(scale, "spec", "replicas")
+    meta = scale.get("metadata") or {}
+    named = {key: meta[key] for key in ("name", "namespace") if key in meta}
+    made: JsonObject = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": named}
+    if replicas is None:
+        return made
+    for part in reversed(api.scale_paths(kind).spec):
+        replicas = {part: replicas}
+    return {**made, **(replicas if isinstance(replicas, dict) else {})}
 
 
 def _agreed(api: Api, storage: Kind, before: JsonObject, replicas: int, options: WriteOptions) -> int:

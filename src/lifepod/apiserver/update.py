@@ -55,11 +55,18 @@ def _check_named(name: str, obj: JsonObject) -> None:
 
 
 def replace_stored(
-    api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions, *, asks: bool = True
+    api: Api,
+    kind: Kind,
+    obj: JsonObject,
+    old: JsonObject,
+    options: WriteOptions,
+    *,
+    asks: bool = True,
+    subresource: str = "",
 ) -> JsonObject:
     """Put `obj` in place of `old` by the rules of the kind's main resource. `asks`: policies and webhooks are asked about it.
 
-    Who wrote what is noted before admission and preparation, so that nobody owns what those add.
+    `subresource`: through which it came, as managedFields says. Who wrote what is noted before admission and preparation, so that nobody owns what those add.
 
     Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/update.go: UpdateResource (the order of its transformers)
     """
@@ -67,7 +74,7 @@ def replace_stored(
     if kind.has_status:
         new = _with_status_of(new, old)
     new = with_single_owners(api, kind.default(new))
-    new = api.managed(kind, new, old, options)
+    new = api.managed(kind, new, old, options, subresource)
     new = admitted_update(api, kind, new, old, options)
     if asks and api.session is not None:
         new = _as_webhooks_want(api, kind, new, old, options)
