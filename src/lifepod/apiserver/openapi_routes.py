@@ -1,4 +1,4 @@
-"""Where the OpenAPI documents are: `/openapi/v3` and one document per group version, under URLs that carry its hash.
+"""Where the OpenAPI documents are: `/openapi/v3` and one document per group version, under URLs that carry its hash; `/openapi/v2`.
 
 What stands in a document is `api/openapi.py`'s; here they are made at first need, kept until the kinds change, and hashed by
 content, because kubectl keeps what it once fetched under a hash for a long time.
@@ -9,12 +9,14 @@ Source: k8s.io/kube-openapi pkg/handler3/handler.go: HandleDiscovery, HandleGrou
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lifepod.api.kinds import Kind
 from lifepod.apiserver.discovery import Discovery
 from lifepod.apiserver.exchange import Headers, Request, Response
 from lifepod.apiserver.negotiation import encoded
+
+_PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 
 class _Document(NamedTuple):
@@ -24,17 +26,18 @@ class _Document(NamedTuple):
 
 
 class OpenApiRoutes:
-    """Answers `/openapi/v3…`."""
+    """Answers `/openapi/v2` and `/openapi/v3…`."""
 
     def __init__(self, discovery: Discovery) -> None:
         self._discovery = discovery
         self._documents: dict[tuple[str, str], _Document] = {}
+        self._of_all: tuple[list[list[Kind]], dict[str, tuple[bytes, str]]] = [], {}
 
     def answer(self, request: Request, path: str) -> Response | None:
         """The document at `path`, or None."""
         match path.split("/")[2:]:
             case ["v2"]:
-                return _empty_swagger(request)
+                return self._swagger(request)
             case ["v3"]:
                 return self._index()
             case ["v3", "api", version]:
@@ -66,6 +69,31 @@ class OpenApiRoutes:
             return Response(304, b"", headers=headers)
         return Response(200, document.body, "application/json", headers)
 
+    def _swagger(self, request: Request) -> Response:
+        """The OpenAPI v2 document, as JSON or as protobuf."""
+        served = [(*each, self._discovery.kinds_of(*each)) for each in self._discovery.group_versions()]
+        kinds, made = self._of_all
+        if len(kinds) != len(served) or any(old is not new for old, (_, _, new) in zip(kinds, served, strict=True)):
+            made = {}
+            self._of_all = [each for _, _, each in served], made
+        form = _PROTOBUF if "protobuf" in request.headers.get("accept", "") else "application/json"
+        if form not in made:
+            from lifepod.api.openapi_v2 import swagger
+
+            document = swagger(served)
+            if form == _PROTOBUF:
+                from lifepod.api.openapi_proto import encoded_swagger
+
+                body = encoded_swagger(document)
+            else:
+                body = encoded(document)
+            made[form] = body, f'"{hashlib.sha512(body).hexdigest().upper()}"'
+        body, etag = made[form]
+        headers: Headers = (("ETag", etag), ("Vary", "Accept"))
+        if request.headers.get("if-none-match") == etag:
+            return Response(304, b"", headers=headers)
+        return Response(200, body, form, headers)
+
     def _made(self, group: str, version: str) -> _Document:
         kinds = self._discovery.kinds_of(group, version)
         known = self._documents.get((group, version))
@@ -76,17 +104,6 @@ class OpenApiRoutes:
             known = _Document(kinds, body, hashlib.sha512(body).hexdigest().upper())
             self._documents[group, version] = known
         return known
-
-
-def _empty_swagger(request: Request) -> Response:
-    """An OpenAPI v2 document that describes nothing: kubectl asks for one, as protobuf only, when it meets a `List` or a kind
-    nobody serves, and leaves to the server what it does not find there."""
-    if "protobuf" in request.headers.get("accept", ""):
-        info = b"\x0a\x0aKubernetes\x12\x05v1.34"
-        body = b"\x0a\x032.0\x12" + bytes((len(info),)) + info
-        return Response(200, body, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
-    info_text = {"title": "Kubernetes", "version": "v1.34"}
-    return Response(200, encoded({"swagger": "2.0", "info": info_text, "paths": {}, "definitions": {}}))
 
 
 def _name(group: str, version: str) -> str:

@@ -190,3 +190,39 @@ def test_warnings_that_are_too_much_are_cut_off():
     many = warning_headers([f"{n}" + "a" * 300 for n in range(100)])
     assert len(many) == 16
     assert {len(value) for _, value in many} == {len('299 - ""') + 256}
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("application/json", "application/json"),
+        (
+            "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+            "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+        ),
+    ],
+)
+def test_the_v2_document_is_revalidated_and_follows_the_kinds(cluster, ask, accept, content_type):
+    def fetch(etag: str = "") -> Response:
+        sent = {"authorization": "Bearer admin-token", "accept": accept, "if-none-match": etag}
+        answer = cluster.app.site(Request("GET", "/openapi/v2", "", sent, b""))
+        assert isinstance(answer, Response)
+        return answer
+
+    first = fetch()
+    assert (first.status, first.content_type) == (200, content_type)
+    assert b"io.k8s.api.core.v1.Pod" in first.body
+    assert b"com.example.v1.Widget" not in first.body
+    etag = dict(first.headers)["ETag"]
+    assert (fetch(etag).status, fetch(etag).body) == (304, b"")
+    definition = {
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+        },
+    }  # fmt: skip
+    ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", orjson.dumps(definition))
+    assert b"com.example.v1.Widget" in fetch(etag).body
