@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lifepod.api.objects import JsonObject, dig
 from lifepod.api.writes import ApiError, Write
+from lifepod.assembly.asked_writes import AskedWrites, Waiting
 from lifepod.lifecycle.vocabulary import Because, Ended, RuntimeReport
 from lifepod.node.references import References
 from lifepod.store.selection import FieldTerm, Selection
@@ -42,6 +43,7 @@ class ClusterState(NamedTuple):
     wakes: Mapping[str, datetime]
     ids: object
     inputs: object = None
+    held: tuple[Waiting, ...] = ()
     """What a recorder of inputs had, if there is one."""
 
 
@@ -78,6 +80,8 @@ class Cluster:
         self.carry_out: Callable[[str, Write, Callable[[], JsonObject]], JsonObject] = lambda part, write, do: do()
         """Stands between a part's write and the API; faults get in between here."""
         self._on_failure = on_failure
+        self.asked = AskedWrites(api, self._answer)
+        """Writes that webhooks must be asked about first."""
         self._parts: dict[str, Part] = {}
         self._agents: dict[str, Agent] = {}
         self._runtimes: dict[str, Runtime] = {}
@@ -193,6 +197,8 @@ class Cluster:
         self._is_turning = True
         looks = 0
         try:
+            if self.asked.holds_any():
+                self.asked.take()
             while (name := self._next_due(now)) is not None:
                 looks += 1
                 assert looks < MAX_LOOKS_PER_TURN, f"{name} keeps being due without time passing"
@@ -263,13 +269,12 @@ class Cluster:
                 if _is_part(runtime):
                     self.poke(runtime.name)  # type: ignore[attr-defined]  # a runtime that is a part as well
             return
-        try:
-            obj = self.carry_out(name, effect, lambda: self.api.carry_out(effect, now))
-        except ApiError as error:
-            self.tell(name, Answered(effect, None, error))
-        else:
-            if effect.tag:
-                self.tell(name, Answered(effect, obj, None))
+        write = effect
+        self.asked.do(name, write, lambda: self.carry_out(name, write, lambda: self.api.carry_out(write, now)), now)
+
+    def _answer(self, name: str, write: Write, obj: JsonObject | None, error: ApiError | None) -> None:
+        if error is not None or write.tag:
+            self.tell(name, Answered(write, obj, error))
 
     # -------------------------------------------------------------------------------- news
 
@@ -345,12 +350,14 @@ class Cluster:
             tuple(self._due),
             dict(self._wakes),
             ids.snapshot() if hasattr(ids, "snapshot") else None,
+            held=self.asked.snapshot(),
         )
 
     def restore(self, state: ClusterState) -> None:
         """Become what `snapshot` returned; the parts must be the same, by name."""
         assert set(state.parts) == set(self._parts), "a snapshot is restored into a cluster of the same parts"
         self.now = state.now
+        self.asked.clear()
         self.store.restore(state.store)
         if state.ids is not None and hasattr(self.api.ids, "restore"):
             self.api.ids.restore(state.ids)
@@ -361,6 +368,9 @@ class Cluster:
         self._timers, self._wakes = [], {}
         for name, at in state.wakes.items():
             self._set_timer(name, at)
+        if state.now is not None:
+            for name, write in state.held:
+                self._carry_out(name, write, state.now)
 
 
 def _concerns_all(change: Change) -> bool:

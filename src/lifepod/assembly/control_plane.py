@@ -20,6 +20,7 @@ from lifepod.apiserver.certificates import Credentials, sign_request
 from lifepod.apiserver.resource_requests import ResourceRequests
 from lifepod.apiserver.seams import Seams
 from lifepod.apiserver.service_account_tokens import ServiceAccountTokens
+from lifepod.apiserver.webhook_caller import WebhookCaller
 from lifepod.clock import Ids
 from lifepod.runtime.base import NodeStreams, UsageSource
 from lifepod.store import Store
@@ -73,6 +74,7 @@ def control_plane(
     )
     api_holder.append(api)
     api.sign = partial(sign_request, credentials.ca)
+    api.ask = WebhookCaller(around.streams_for).ask
     bootstrap(api, around.now())
     token = around.ids.hexadecimal(32)
     seams = Seams(

@@ -13,6 +13,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -142,6 +143,8 @@ class LocalCluster:
             self._data.serve(self.plane.api)
         self.cluster = Cluster(self.plane.api, self._wake, lambda name, problem: _report(problem))
         self._driver = RealDriver(self.cluster, self.clock.now, _report)
+        loop = asyncio.get_running_loop()
+        self.cluster.asked.on_answer = partial(loop.call_soon_threadsafe, self._wake)  # type: ignore[assignment]  # its handle is of no use
         view = StoreView(self.plane.store, self.plane.api.kinds)
         for part in builtin_parts(
             view, self._ids, self.plane.api.settings.root_ca, socket.gethostname(), str(self._volumes)

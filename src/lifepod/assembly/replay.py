@@ -6,16 +6,21 @@ what a request leads to happens before the next one is taken, so a request's vir
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from lifepod.apiserver.exchange import Peer, Request
+from lifepod.apiserver.webhook_rounds import answered_in_place
+from lifepod.apiserver.webhook_session import Asker, Question, Reply
 from lifepod.node.node_status import NodeSettings
 from lifepod.simulation.durations import shown
 from lifepod.simulation.faults import random_faults_of
-from lifepod.simulation.recording import KEPT_HEADERS, Asked, BadRecording, Faulted, Input, Recording, decoded
+from lifepod.simulation.recording import KEPT_HEADERS, Asked, BadRecording, Faulted, Input, Recording, Replied, decoded
 from lifepod.simulation.scenario import NodeLine
 
 if TYPE_CHECKING:
@@ -51,6 +56,20 @@ class InputRecorder:
     def faulted(self, what: str) -> None:
         """A fault was asked for from outside."""
         self._inputs.append(Faulted(self._sim.clock.now() - self._start, what))
+
+    def recorded(self, ask: Asker) -> Asker:
+        """Who asks webhooks, with an ear to what they answer."""
+
+        def asked(question: Question) -> Future[Reply]:
+            future = ask(question)
+            future.add_done_callback(lambda done: self._replied(question.key, done.result()))
+            return future
+
+        return asked
+
+    def _replied(self, key: str, reply: Reply) -> None:
+        at = self._sim.clock.now() - self._start
+        self._inputs.append(Replied(at, key, reply.body, reply.problem))
 
     def snapshot(self) -> object:
         """All inputs so far, as a value."""
@@ -121,12 +140,15 @@ def replay(
     settings = SimSettings(recording.seed, nodes, recording.start, programs or {}, scripts=dict(recording.scripts))
     sim = SimulatedCluster(settings)
     sim.store.revision = max(sim.store.revision, recording.revision)
+    sim.api.ask = _asker_of(recording)
     watch(sim)
     end = recording.end if until is None else min(until, recording.end)
     for each in recording.inputs:
         if each.at > end:
             break
         sim.advance(recording.start + each.at - sim.clock.now())
+        if isinstance(each, Replied):
+            continue
         if isinstance(each, Faulted):
             _fault_again(sim, each.what)
         else:
@@ -135,12 +157,27 @@ def replay(
     return Replayed(sim, end)
 
 
+def _asker_of(recording: Recording) -> Asker:
+    """Answers what webhooks were asked as they did then."""
+    replies: dict[str, deque[Reply]] = {}
+    for each in recording.inputs:
+        if isinstance(each, Replied):
+            replies.setdefault(each.key, deque()).append(Reply(each.body, each.problem))
+
+    def ask(question: Question) -> Future[Reply]:
+        known, future = replies.get(question.key), Future[Reply]()
+        future.set_result(known.popleft() if known else Reply(problem=f'Post "{question.url}": not in the recording'))
+        return future
+
+    return ask
+
+
 def _ask_again(sim: SimulatedCluster, each: Asked) -> None:
     peer = Peer(*each.peer) if each.peer is not None else None
     answer = sim.plane.app.site(Request(each.method, each.path, each.query, dict(each.headers), each.body, peer))
-    close = getattr(answer, "close", None)
-    if close is not None:
-        close()  # an exec or a port-forward: nobody is there to take its stream
+    if not isinstance(answer, tuple):
+        with contextlib.suppress(RuntimeError):  # an exec or a port-forward: nobody is there to take its stream
+            answered_in_place(answer)
     sim.loop.settle()
 
 

@@ -7,6 +7,7 @@ is one API and not two.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from lifepod.api.writes import ApiError
 from lifepod.apiserver.app import Hooks
 from lifepod.apiserver.certificates import Credentials, mint_credentials
 from lifepod.apiserver.exchange import Answer, Request, Response
+from lifepod.apiserver.webhook_rounds import answered_in_place
 from lifepod.assembly.cluster import Cluster, ClusterState
 from lifepod.assembly.control_plane import Around, control_plane
 from lifepod.assembly.fault_injector import FaultInjector
@@ -99,7 +101,12 @@ class SimulatedCluster:
         self.plane = control_plane(around, virtual_credentials())
         self.store, self.api = self.plane.store, self.plane.api
         self.cluster = Cluster(self.api)
+        self.cluster.asked.in_order = True
+        self.cluster.asked.share(self.lock)
+        self.serving_loop: asyncio.AbstractEventLoop | None = None
+        """The loop that serves this cluster's clients, if one does: whoever is asked for something may be one of them."""
         self.loop = VirtualLoop(self.cluster, self.clock)
+        self.loop.wait_outside = self._wait_for_webhooks
         view = StoreView(self.store, self.api.kinds)
         for part in builtin_parts(view, self.ids, self.api.settings.root_ca):
             self.cluster.add_part(part)
@@ -113,6 +120,7 @@ class SimulatedCluster:
         self.loop.settle()
         self.inputs = InputRecorder(self)
         self.hooks.append(self.inputs)
+        self.api.ask = self.inputs.recorded(self.api.ask)
         self.faults.asked = self.inputs.faulted
 
     def _add_node(self, node: NodeSettings, number: int) -> None:
@@ -150,6 +158,8 @@ class SimulatedCluster:
         headers = {"authorization": f"Bearer {self.plane.token}", "content-type": content_type}
         data = orjson.dumps(body) if body is not None else b""
         answer = self.plane.app.site(Request(method, target, query, headers, data))
+        if not isinstance(answer, tuple):
+            answer = answered_in_place(answer)
         assert isinstance(answer, Response), f"{method} {path} is not answered at once"
         content: JsonObject = orjson.loads(answer.body)
         if answer.status >= 300:
@@ -170,6 +180,16 @@ class SimulatedCluster:
             runtime = self.cluster.runtime(node)
             if isinstance(runtime, SimRuntime):
                 runtime.end_streams()
+
+    def _wait_for_webhooks(self) -> bool:
+        """Time stands still while a webhook thinks about what a part of the cluster writes. The loop that serves clients does not
+        wait: the webhook may be one of them, so it goes on when the answer is there."""
+        if not self.cluster.asked.holds_any() or (
+            self.serving_loop is not None and asyncio._get_running_loop() is self.serving_loop
+        ):
+            return False
+        self.cluster.asked.wait()
+        return True
 
     def _extra_path(self, request: Request) -> Answer | None:
         return next((found for each in self._extra if (found := each(request)) is not None), None)

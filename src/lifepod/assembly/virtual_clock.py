@@ -18,7 +18,15 @@ from threading import RLock
 from typing import TypeAlias
 
 from lifepod.assembly.simulated import SimulatedCluster
-from lifepod.simulation.clock_modes import AUTO, MANUAL, AutoRules, Verdict, length_of_time, mode_named
+from lifepod.simulation.clock_modes import (
+    ASK_WHEN_SOMETHING_HAPPENS,
+    AUTO,
+    MANUAL,
+    AutoRules,
+    Verdict,
+    length_of_time,
+    mode_named,
+)
 
 LengthOfTime: TypeAlias = str | float | timedelta
 _log = logging.getLogger("lifepod")
@@ -226,10 +234,13 @@ class TurnedClock:
         """From now on the modes `auto` and `real` are driven from this loop, which serves the cluster's clients."""
         self._loop = loop
         self._timers.loop = loop
+        self._sim.serving_loop = loop
+        self._sim.cluster.asked.on_answer = self._answered
 
     def detach(self) -> None:
         """The cluster is served no more."""
         loop, self._loop = self._loop, None
+        self._sim.serving_loop = None
         if loop is not None and self._handle is not None:
             loop.call_soon_threadsafe(self._handle.cancel)
 
@@ -237,6 +248,16 @@ class TurnedClock:
         """Something happened that may let the clock go on. From any thread."""
         if self._loop is not None and self._mode != MANUAL:
             self._loop.call_soon_threadsafe(self.look)
+
+    def _answered(self) -> None:
+        """A webhook has answered; a thread that waits for it goes on by itself. From any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        with self._lock:
+            self._sim.loop.settle()
+        self.look()
 
     def polled(self, path: str, seconds: float) -> None:
         """Somebody has asked for `path` for so long and heard nothing new: in mode `manual` that may go on for ever; said once."""
@@ -280,6 +301,8 @@ class TurnedClock:
 
     def _jump_if_allowed(self, end: datetime | None = None) -> Verdict:
         due, now = self._due(), self._sim.clock.now()
+        if self._sim.cluster.asked.holds_any():
+            return ASK_WHEN_SOMETHING_HAPPENS
         if end is not None and (due is None or due > end):
             due = end
         hub = self._sim.plane.resources.hub
@@ -293,11 +316,13 @@ class TurnedClock:
 
     def sync(self) -> None:
         """In mode `real` and with a factor: be where the wall's time says. The lock is held."""
-        if self._mode.name != "real" or self._movers > 1:
+        if self._mode.name != "real" or self._movers > 1 or self._sim.cluster.asked.holds_any():
             return
         wall, virtual = self._anchor
         target = virtual + timedelta(seconds=(self._wall() - wall) * self._mode.factor)
         while (due := self._due()) is not None and due <= target:
+            if self._sim.cluster.asked.holds_any():
+                return
             self._go(due)
         if target > self._sim.clock.now():
             self._go(target)

@@ -135,6 +135,8 @@ class VirtualLoop:
 
     def __init__(self, cluster: Turnable, clock: VirtualClock) -> None:
         self.cluster, self.clock = cluster, clock
+        self.wait_outside: Callable[[], bool] = lambda: False
+        """Waits for what this moment needs from outside of the cluster; False when it needs nothing, or nobody can wait here."""
         self._turns = 0
         _collect_dropped_clusters()
 
@@ -147,7 +149,10 @@ class VirtualLoop:
         self._turns += 1
         if self._turns % _TURNS_BETWEEN_COLLECTIONS == 0:
             gc.collect(1)
-        return self.cluster.turn(self.clock.now())
+        due = self.cluster.turn(self.clock.now())
+        while self.wait_outside():
+            due = self.cluster.turn(self.clock.now())
+        return due
 
     def step(self) -> datetime | None:
         """Do what is due now, then go to the next timer and do that; returns the new time, None when no timer is left."""

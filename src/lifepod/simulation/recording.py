@@ -47,7 +47,16 @@ class Faulted(NamedTuple):
     what: str
 
 
-Input: TypeAlias = Asked | Faulted
+class Replied(NamedTuple):
+    """What a webhook answered to the question of that key, or why it could not."""
+
+    at: timedelta
+    key: str
+    body: bytes
+    problem: str
+
+
+Input: TypeAlias = Asked | Faulted | Replied
 
 
 class Recording(NamedTuple):
@@ -112,6 +121,9 @@ def _delta(micros: int) -> timedelta:
 def _input_json(each: Input) -> JsonObject:
     if isinstance(each, Faulted):
         return {"at": _micros(each.at), "fault": each.what}
+    if isinstance(each, Replied):
+        reply = base64.b64encode(each.body).decode()
+        return {"at": _micros(each.at), "question": each.key, "reply": reply, "problem": each.problem}
     line: JsonObject = {
         "at": _micros(each.at),
         "number": each.number,
@@ -133,6 +145,8 @@ def _input_of(line: JsonObject) -> Input:
     at = _delta(line["at"])
     if "fault" in line:
         return Faulted(at, line["fault"])
+    if "question" in line:
+        return Replied(at, line["question"], base64.b64decode(line["reply"]), line["problem"])
     body = base64.b64decode(line["bytes"]) if "bytes" in line else str(line["body"]).encode()
     peer = (line["peer"][0], tuple(line["peer"][1])) if "peer" in line else None
     headers = tuple(line["headers"].items())

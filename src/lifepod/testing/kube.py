@@ -231,13 +231,15 @@ class Kube(Objects, Clients):
     # ------------------------------------------------------------------------------------------------ for Objects
 
     def _request(self, method: str, path: str, body: JsonObject | None = None, content_type: str = "") -> JsonObject:
-        with self._lock:
-            self.clock.sync()
-            if method != "GET":
-                self.clock.rules.touched(self.sim.clock.now())
-            answer = self.sim.request(method, path, body, content_type or "application/json")
-        self.clock.poke()
-        return answer
+        self.clock.begin_move()
+        try:
+            with self._lock:
+                self.clock.sync()
+                if method != "GET":
+                    self.clock.rules.touched(self.sim.clock.now())
+            return self.sim.request(method, path, body, content_type or "application/json")  # a webhook may want the lock
+        finally:
+            self.clock.end_move()
 
     def _look(self, look: Callable[[SimulatedCluster], T]) -> T:
         with self._lock:
