@@ -20,6 +20,7 @@ from lifepod.apiserver.service_account_tokens import ServiceAccountTokens
 from .conftest import NOW
 
 OPTIONS = WriteOptions(NOW, user=User("jane", ("devs",)))
+AS_ADMIN = WriteOptions(NOW)
 CREDENTIALS = mint_credentials(NOW, seed=b"signing")
 SECRET = {
     "metadata": {"name": "tok", "annotations": {"kubernetes.io/service-account.name": "default"}},
@@ -43,10 +44,10 @@ def request(**spec):
     return {"metadata": {"name": "bob"}, "spec": {**given, "username": "root", **spec}}
 
 
-def approve(api, made, **condition):
+def approve(api, made, options=AS_ADMIN, **condition):
     kind = api.kinds.of("certificatesigningrequests.certificates.k8s.io")
     conditions = [{"type": "Approved", "status": "True", "reason": "R", **condition}]
-    api.update(kind, "", "bob", {**made, "status": {"conditions": conditions}}, OPTIONS, "approval")
+    api.update(kind, "", "bob", {**made, "status": {"conditions": conditions}}, options, "approval")
     return api.get(kind, "", "bob")
 
 
@@ -72,6 +73,34 @@ def test_what_is_approved_is_signed_by_the_clusters_ca(signing):
     assert (certificate.not_valid_after_utc - NOW).total_seconds() == 3600
     usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     assert list(usage.value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+
+
+@pytest.mark.parametrize("signer", ["kubernetes.io/kube-apiserver-client", "kubernetes.io/*"])
+def test_who_approves_must_be_allowed_to_for_that_signer(signing, signer):
+    kind = signing.kinds.of("certificatesigningrequests.certificates.k8s.io")
+    made = signing.create(kind, "", request(), OPTIONS)
+    with pytest.raises(ApiError, match="user not permitted to approve requests"):
+        approve(signing, made, OPTIONS)
+    group = "rbac.authorization.k8s.io"
+    rule = {
+        "verbs": ["approve"],
+        "apiGroups": ["certificates.k8s.io"],
+        "resources": ["signers"],
+        "resourceNames": [signer],
+    }
+    ref = {"apiGroup": group, "kind": "ClusterRole", "name": "r"}
+    subject = {"kind": "User", "apiGroup": group, "name": "jane"}
+    for resource, body in (
+        ("clusterroles", {"rules": [rule]}),
+        ("clusterrolebindings", {"roleRef": ref, "subjects": [subject]}),
+    ):
+        signing.create(
+            signing.kinds.of(f"{resource}.{group}"), "", {"metadata": {"name": "r"}, **body}, WriteOptions(NOW)
+        )
+    assert "certificate" in approve(signing, made, OPTIONS)["status"]
+    signed = {**signing.get(kind, "", "bob"), "status": {"certificate": "eA=="}}
+    with pytest.raises(ApiError, match="user not permitted to sign requests"):
+        signing.update(kind, "", "bob", signed, OPTIONS, "status")
 
 
 def test_what_is_denied_or_for_another_signer_is_not_signed(signing):

@@ -136,7 +136,9 @@ for server in ("kubernetes.default.svc", os.environ["KUBERNETES_SERVICE_HOST"] +
 """
 
 
-def test_a_pod_reaches_the_api_with_its_mounted_token(net):
+def test_a_pod_asks_the_api_with_its_mounted_token_what_its_account_may(net):
+    assert "HTTP Error 403: Forbidden" in net.kubectl("exec", "client", "--", _PYTHON, "-c", _API, check=False)
+    net.kubectl("create", "rolebinding", "readers", "--clusterrole=view", "--serviceaccount=default:default")
     assert net.kubectl("exec", "client", "--", _PYTHON, "-c", _API).split() == ["client", "client"]
 
 

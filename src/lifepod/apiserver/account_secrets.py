@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lifepod.api.objects import JsonObject, replaced
 from lifepod.apiserver.options import WriteOptions
-from lifepod.apiserver.token import MAX_SECONDS
+from lifepod.apiserver.token import MAX_SECONDS, TokenOrder
 
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
@@ -31,7 +31,7 @@ def fill_token_secret(api: Api, secret: JsonObject, options: WriteOptions) -> No
     data: JsonObject = secret.get("data") or {}
     if account is None or "token" in data:
         return
-    token, _ = api.tokens.issue(account, (), MAX_SECONDS, api.ids.uid(), None, secret)
+    token, _ = api.tokens.issue(TokenOrder(account, (), MAX_SECONDS, api.ids.uid(), secret=secret))
     texts = {"token": token, "ca.crt": api.settings.root_ca, "namespace": metadata["namespace"]}
     filled = {**data, **{name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}}
     uid = {**annotations, _UID: account["metadata"]["uid"]}

@@ -17,6 +17,7 @@ from lifepod.apiserver import signing_requests, webhooks
 from lifepod.apiserver.account_secrets import fill_token_secret
 from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.admission_policies import check_policies
+from lifepod.apiserver.escalation import check_escalation
 from lifepod.apiserver.namespace_limits import check_limit_ranges, check_quotas, with_limit_range_defaults
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.pod_admission import admitted_pod
@@ -60,6 +61,7 @@ def as_read(kind: Kind, obj: JsonObject) -> JsonObject:
 
 def admitted(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
     """A new object after mutating admission. Raises 403."""
+    check_escalation(api, kind, obj, options.user)
     match kind.resource:
         case "pods":
             return with_limit_range_defaults(api, admitted_pod(api, kind, obj))
@@ -151,7 +153,8 @@ def _check_only_default(api: Api, kind: Kind, priority_class: JsonObject) -> Non
 
 
 def admitted_update(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions) -> JsonObject:
-    """A changed object after mutating admission."""
+    """A changed object after mutating admission. Raises 403."""
+    check_escalation(api, kind, obj, options.user, old)
     if kind.resource == "namespaces":
         return _labelled_namespace(obj)
     if kind.resource == "daemonsets.apps":

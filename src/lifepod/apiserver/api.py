@@ -19,6 +19,7 @@ from lifepod.api.objects import JsonObject, JsonValue, format_time
 from lifepod.api.schema import Type, type_named
 from lifepod.api.writes import PatchType, Write
 from lifepod.apiserver import bootstrap, carry_out, custom_kinds, delete, delete_collection, get, service_addresses
+from lifepod.apiserver.access import Access
 from lifepod.apiserver.body import Body, read_body
 from lifepod.apiserver.create import create
 from lifepod.apiserver.http_errors import service_unavailable
@@ -81,6 +82,7 @@ class Api:
         self.ids = ids
         self.settings = settings
         self.tokens = tokens
+        self.access = Access(store)
         """Who may do what."""
         self.types: dict[str, Type] = {}
         """Types of custom resources, by `Kind.schema`."""

@@ -14,18 +14,20 @@ from typing import Final, Protocol
 
 from lifepod.api.kinds import KindRegistry
 from lifepod.api.writes import ApiError
-from lifepod.apiserver.auth import Attributes, Authenticator, Authorizer, User, any_known_user, is_public
+from lifepod.apiserver.auth import MASTERS, Authenticator, Authorizer, User
 from lifepod.apiserver.discovery import Discovery
 from lifepod.apiserver.exchange import Answer, Headers, Request, Response, Stream, Upgrade, Whole
 from lifepod.apiserver.health import Health, version_response
 from lifepod.apiserver.http_errors import (
-    forbidden_path,
+    forbidden,
     internal_error,
     method_not_allowed,
     status_response,
 )
+from lifepod.apiserver.impersonation import acting_user
 from lifepod.apiserver.negotiation import accepted_form, dressed, encoded
 from lifepod.apiserver.openapi_routes import OpenApiRoutes
+from lifepod.apiserver.request_attributes import attributes_of
 from lifepod.apiserver.routes import ResourcePath, resource_path
 
 _log = logging.getLogger("lifepod.apiserver")
@@ -63,8 +65,8 @@ class App:
         kinds: KindRegistry,
         resources: ResourceHandler,
         authenticator: Authenticator,
+        authorize: Authorizer,
         *,
-        authorize: Authorizer = any_known_user,
         health: Health | None = None,
         hooks: Hooks | None = None,
         extra_paths: Iterable[ExtraPath] = (),
@@ -140,13 +142,15 @@ class App:
     # -------------------------------------------------------------------------------------------- where it goes
 
     def _answer(self, request: Request) -> Answer:
-        user = self._authenticator.user_of(request)
+        user = acting_user(request, self._authenticator.user_of(request), self._authorize)
         path = resource_path(request.path)
+        if MASTERS not in user.groups:
+            wish = attributes_of(request, path)
+            decision = self._authorize(user, wish)
+            if not decision.allowed:
+                raise forbidden(user.name, wish, decision.why)
         if path is not None and self.discovery.serves(path.group, path.version):
             return self._resources.answer(request, path, user)
-        verb = request.method.lower()
-        if not is_public(request.path) and not self._authorize(user, Attributes(verb, path=request.path)):
-            raise forbidden_path(user.name, verb, request.path)
         response = self._no_resource(request, request.path.rstrip("/") or "/")
         if response is not None:
             return response

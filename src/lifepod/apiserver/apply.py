@@ -13,7 +13,7 @@ from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, JsonValue, format_time
 from lifepod.api.patch_errors import PatchError, json_word
 from lifepod.api.yaml_text import Repeated, YamlError, read_documents
-from lifepod.apiserver.create import create
+from lifepod.apiserver.create import create_in_place
 from lifepod.apiserver.http_errors import bad_request, refusal
 from lifepod.apiserver.metadata import with_names
 from lifepod.apiserver.options import WriteOptions
@@ -51,8 +51,7 @@ def apply(
         if uid := made["metadata"].get("uid"):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise conflict(kind, name, why)
-        metadata = {k: v for k, v in made["metadata"].items() if k != "resourceVersion"}
-        return create(api, kind, namespace, {**made, "metadata": metadata}, options, name), True
+        return create_in_place(api, kind, namespace, name, made, options), True
     if subresource:
         return replace_subresource(api, kind, namespace, name, made, subresource, options), False
     return update(api, kind, namespace, name, made, options)[0], False

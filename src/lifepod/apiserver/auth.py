@@ -1,10 +1,8 @@
-"""Who sends a request: client certificate, bearer token, impersonation. And the one rule of what nobody in particular may do.
+"""Who sends a request: client certificate or bearer token. What they may do is `access.py`'s, as whom else `impersonation.py`'s.
 
-A credential that is present and wrong is 401, never anonymous. Whether a known user may do something is asked of an
-`Authorizer` that assembly hands to the app; the default lets every authenticated user do everything.
+A credential that is present and wrong is 401, never anonymous.
 
 Source: k8s.io/apiserver v0.34.4 pkg/authentication/request/bearertoken/bearertoken.go, pkg/authentication/request/union/union.go
-        k8s.io/apiserver v0.34.4 pkg/endpoints/filters/impersonation.go: WithImpersonation
 """
 
 from __future__ import annotations
@@ -12,14 +10,13 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
-from urllib.parse import unquote
 
+from lifepod.api.rbac_rules import Attributes
 from lifepod.apiserver.exchange import Request
-from lifepod.apiserver.http_errors import bad_request, forbidden_resource, unauthorized
+from lifepod.apiserver.http_errors import unauthorized
 
 AUTHENTICATED: Final = "system:authenticated"
 MASTERS: Final = "system:masters"
-_PUBLIC_PATHS: Final = ("/healthz", "/livez", "/readyz", "/version")
 _SOCKET_TOKEN: Final = "base64url.bearer.authorization.k8s.io."
 
 
@@ -36,30 +33,15 @@ ANONYMOUS: Final = User("system:anonymous", ("system:unauthenticated",))
 ADMIN: Final = User("kubernetes-admin", (MASTERS, AUTHENTICATED))
 
 
-class Attributes(NamedTuple):
-    """What an authorizer is asked about. `path` is set, and the rest empty, for a request that is for no resource."""
+class Decision(NamedTuple):
+    """Whether somebody may do something, and why (not), where there is more to say."""
 
-    verb: str
-    group: str = ""
-    resource: str = ""
-    subresource: str = ""
-    namespace: str = ""
-    name: str = ""
-    path: str = ""
+    allowed: bool
+    why: str = ""
 
 
 TokenVerifier: TypeAlias = Callable[[str], User | None]
-Authorizer: TypeAlias = Callable[[User, Attributes], bool]
-
-
-def any_known_user(user: User, attributes: Attributes) -> bool:
-    """The default authorizer: the authenticated may do everything, the others ask for health and version."""
-    return AUTHENTICATED in user.groups or is_public(attributes.path)
-
-
-def is_public(path: str) -> bool:
-    """Paths that need no identity (upstream's role system:public-info-viewer)."""
-    return path.rstrip("/") in _PUBLIC_PATHS or path.startswith(("/livez/", "/readyz/", "/healthz/"))
+Authorizer: TypeAlias = Callable[[User, Attributes], Decision]
 
 
 class Authenticator:
@@ -78,15 +60,6 @@ class Authenticator:
 
     def user_of(self, request: Request) -> User:
         """Who sends the request. Raises ApiError 401 for a bad credential."""
-        user = self._without_impersonation(request)
-        if "impersonate-user" in request.headers:
-            return impersonated(request, user)
-        for name in request.headers:
-            if name.startswith("impersonate-"):
-                raise bad_request(f"requested {name} without impersonating a user")
-        return user
-
-    def _without_impersonation(self, request: Request) -> User:
         header = request.headers.get("authorization")
         if header is None:
             if request.peer is not None and request.peer.name:
@@ -128,24 +101,3 @@ def _socket_token(request: Request) -> str | None:
             except ValueError:
                 raise unauthorized() from None
     return None
-
-
-def impersonated(request: Request, real: User) -> User:
-    """The user whom the real one wants to be taken for. Only members of system:masters may. Raises ApiError 403."""
-    name = request.headers["impersonate-user"]
-    if MASTERS not in real.groups:
-        raise forbidden_resource(real.name, "impersonate", "", "users", name, "")
-    groups = tuple(group.strip() for group in request.headers.get("impersonate-group", "").split(",") if group.strip())
-    if not groups and name.startswith("system:serviceaccount:") and name.count(":") == 3:
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{name.split(':')[2]}")
-    if name != ANONYMOUS.name:
-        groups = groups if AUTHENTICATED in groups else (*groups, AUTHENTICATED)
-    else:
-        groups = groups or ANONYMOUS.groups
-    prefix = "impersonate-extra-"
-    extra = tuple(
-        (unquote(key.removeprefix(prefix)), tuple(part.strip() for part in value.split(",")))
-        for key, value in request.headers.items()
-        if key.startswith(prefix)
-    )
-    return User(name, groups, request.headers.get("impersonate-uid", ""), extra)

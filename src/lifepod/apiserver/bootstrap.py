@@ -1,16 +1,20 @@
-"""What every cluster has before anybody asks: namespaces, the `kubernetes` Service, priority classes, service accounts.
+"""What every cluster has before anybody asks: namespaces, the `kubernetes` Service, priority classes, roles, service accounts.
 
 Source: k8s.io/kubernetes v1.34.4 pkg/controlplane/controller/systemnamespaces, pkg/controlplane/controller/kubernetesservice
         k8s.io/kubernetes v1.34.4 pkg/registry/scheduling/rest/storage_scheduling.go: AddSystemPriorityClasses
+        k8s.io/kubernetes v1.34.4 pkg/registry/rbac/rest/storage_rbac.go: PolicyData.EnsureRBACPolicy
         k8s.io/kubernetes v1.34.4 pkg/controller/{serviceaccount/serviceaccounts_controller,certificates/rootcacertpublisher}
 """
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
-from lifepod.api.objects import JsonObject
+from lifepod.api.objects import JsonObject, format_time
+from lifepod.api.rbac_policy import PolicyObject, bootstrap_policy
 from lifepod.apiserver.create import create_stored
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.registrations import register_builtin
@@ -43,6 +47,7 @@ def bootstrap(api: Api, now: datetime) -> None:
         _ensure(api, "priorityclasses.scheduling.k8s.io", obj, options)
     _ensure(api, "storageclasses.storage.k8s.io", _STORAGE_CLASS, options)
     _ensure(api, "services", _kubernetes_service(api), options)
+    _ensure_policy(api, now)
     register_builtin(api, options)
 
 
@@ -54,6 +59,32 @@ def _ensure(api: Api, resource: str, obj: JsonObject, options: WriteOptions) -> 
     metadata = obj["metadata"]
     if api.store.record(resource, metadata.get("namespace", ""), metadata["name"]) is None:
         create_stored(api, kind, {"kind": kind.kind, "apiVersion": kind.api_version, **obj}, options)
+
+
+def _ensure_policy(api: Api, now: datetime) -> None:
+    """The default roles and bindings that are missing.
+
+    They are stored as they stand: each is known to be good, and a cluster for a test is made in two milliseconds. For the same
+    reason their uids are the same in all clusters.
+    """
+    created = format_time(now)
+    for resource, obj in _policy():
+        metadata = obj["metadata"]
+        if api.store.record(resource, metadata.get("namespace", ""), metadata["name"]) is None:
+            api.store.create(resource, {**obj, "metadata": {**metadata, "creationTimestamp": created}}, now)
+
+
+@cache
+def _policy() -> tuple[PolicyObject, ...]:
+    return tuple(PolicyObject(resource, _identified(resource, obj)) for resource, obj in bootstrap_policy())
+
+
+def _identified(resource: str, obj: JsonObject) -> JsonObject:
+    metadata = obj["metadata"]
+    at = f"{resource}/{metadata.get('namespace', '')}/{metadata['name']}"
+    digest = hashlib.sha256(at.encode()).hexdigest()
+    uid = f"{digest[:8]}-{digest[8:12]}-5{digest[12:15]}-8{digest[15:18]}-{digest[18:30]}"
+    return {**obj, "metadata": {**metadata, "uid": uid}}
 
 
 def furnish_namespace(api: Api, namespace: str, now: datetime) -> None:

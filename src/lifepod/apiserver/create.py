@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
+from lifepod.api.rbac_rules import Attributes
 from lifepod.apiserver.admission import (
     admitted,
     as_read,
@@ -23,6 +24,7 @@ from lifepod.apiserver.admission import (
     settle_created,
 )
 from lifepod.apiserver.admission_call import Call
+from lifepod.apiserver.http_errors import forbidden
 from lifepod.apiserver.metadata import NAME_TRIES, generated_name, new_metadata, with_names, without_system_fields
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.owner_references import with_single_owners
@@ -42,6 +44,21 @@ def create(api: Api, kind: Kind, namespace: str, obj: JsonObject, options: Write
             raise invalid_object(kind, obj["metadata"].get("name", ""), errors)
     created = create_stored(api, storage, obj, options)
     return kind.from_storage(created) if storage is not kind else created
+
+
+def create_in_place(
+    api: Api, kind: Kind, namespace: str, name: str, obj: JsonObject, options: WriteOptions
+) -> JsonObject:
+    """Create what a PUT or an apply did not find; its user needs the verb `create` as well. Raises 403.
+
+    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/update.go: withAuthorization
+    """
+    wish = Attributes("create", kind.group, kind.plural, namespace=namespace, name=name)
+    decision = api.access.decide(options.user, wish)
+    if not decision.allowed:
+        raise forbidden(options.user.name, wish, decision.why)
+    metadata = {member: value for member, value in obj["metadata"].items() if member != "resourceVersion"}
+    return create(api, kind, namespace, {**obj, "metadata": metadata}, options, name)
 
 
 def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:

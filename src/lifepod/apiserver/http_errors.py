@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 
 from lifepod.api.objects import JsonObject
+from lifepod.api.rbac_rules import Attributes
 from lifepod.api.writes import ApiError
 from lifepod.apiserver.exchange import Headers, Response
 
@@ -48,25 +49,21 @@ def unauthorized() -> ApiError:
     return refusal(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden_path(user: str, verb: str, path: str) -> ApiError:
-    """403 of a path that is no resource."""
-    return refusal(403, "Forbidden", f'forbidden: User "{user}" cannot {verb} path "{path}"', {})
+def forbidden(user: str, wish: Attributes, why: str = "") -> ApiError:
+    """403: the user may not.
 
-
-def forbidden_resource(
-    user: str, verb: str, group: str, resource: str, name: str, namespace: str, why: str = ""
-) -> ApiError:
-    """403 of a resource; `resource` may be `pods/log`.
-
-    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/responsewriters/errors.go: forbiddenMessage
+    Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/responsewriters/errors.go: Forbidden, forbiddenMessage
     """
-    plural = resource.partition("/")[0]
-    shown = f"{plural}.{group}" if group else plural
-    named = f'{shown} "{name}" is forbidden' if name else f"{shown} is forbidden"
-    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
-    text = f'{named}: User "{user}" cannot {verb} resource "{resource}" in API group "{group}" {where}'
-    details = {"name": name, "group": group, "kind": plural}
-    return refusal(403, "Forbidden", f"{text}: {why}" if why else text, {k: v for k, v in details.items() if v})
+    because = f": {why}" if why else ""
+    if wish.path:
+        return refusal(403, "Forbidden", f'forbidden: User "{user}" cannot {wish.verb} path "{wish.path}"{because}', {})
+    shown = f"{wish.resource}.{wish.group}" if wish.group else wish.resource
+    named = f'{shown} "{wish.name}" is forbidden' if wish.name else f"{shown} is forbidden"
+    resource = f"{wish.resource}/{wish.subresource}" if wish.subresource else wish.resource
+    where = f'in the namespace "{wish.namespace}"' if wish.namespace else "at the cluster scope"
+    text = f'{named}: User "{user}" cannot {wish.verb} resource "{resource}" in API group "{wish.group}" {where}'
+    details = {"name": wish.name, "group": wish.group, "kind": wish.resource}
+    return refusal(403, "Forbidden", text + because, {k: v for k, v in details.items() if v})
 
 
 def no_such_resource() -> ApiError:

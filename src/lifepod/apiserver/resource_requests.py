@@ -1,4 +1,4 @@
-"""Requests for resources: which verb a method is here, may the user, and the reading verbs' answers.
+"""Requests for resources: which verb a method is here, and the reading verbs' answers. Whether the user may was asked before.
 
 Writing is `write_requests.py`'s, streams to nodes are `stream_requests.py`'s. A GET or LIST of JSON is cut from what the store
 keeps encoded; nothing is decoded for it.
@@ -16,11 +16,10 @@ from lifepod.api.kinds import Kind
 from lifepod.api.metrics_v1beta1 import GROUP as METRICS
 from lifepod.api.objects import JsonObject
 from lifepod.api.writes import ApiError
-from lifepod.apiserver.auth import Attributes, User
+from lifepod.apiserver.auth import User
 from lifepod.apiserver.exchange import Answer, Request, Response, Sink, Stream
 from lifepod.apiserver.get import get, get_encoded
 from lifepod.apiserver.http_errors import (
-    forbidden_resource,
     method_not_allowed,
     no_such_resource,
     not_acceptable,
@@ -68,10 +67,6 @@ class ResourceRequests:
         if kind is None or not _has_right_place(kind, path):
             raise no_such_resource()
         verb = _verb(kind, request, path)
-        resource = f"{path.plural}/{path.subresource}" if path.subresource else path.plural
-        attributes = Attributes(verb, path.group, path.plural, path.subresource, path.namespace, path.name)
-        if not self._seams.authorize(user, attributes):
-            raise forbidden_resource(user.name, verb, path.group, resource, path.name, path.namespace)
         if path.subresource in STREAMED:
             return self._streams.answer(request, path)
         if path.group == METRICS and self._seams.usage is not None:

@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from lifepod.api.objects import JsonObject, JsonValue, dig
+from lifepod.api.rbac_bindings import account_groups, account_user
 from lifepod.apiserver.auth import AUTHENTICATED, User
 from lifepod.apiserver.exchange import Request, Response
 from lifepod.apiserver.negotiation import encoded
+from lifepod.apiserver.token import TokenOrder
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
-ACCOUNTS: Final = "system:serviceaccounts"
 Lookup = Callable[[str, str, str], JsonObject | None]
 """(resource, namespace, name) → the object, or None."""
 
@@ -85,52 +86,36 @@ class ServiceAccountTokens:
 
     # ---------------------------------------------------------------------------------------------------------- issuing
 
-    def issue(
-        self,
-        account: JsonObject,
-        audiences: tuple[str, ...],
-        seconds: int,
-        token_id: str,
-        pod: JsonObject | None = None,
-        secret: JsonObject | None = None,
-    ) -> tuple[str, datetime]:
-        """A token for a ServiceAccount, bound to a pod or secret if given; and when it ends."""
-        sign, ends = self.issue_later(account, audiences, seconds, token_id, pod, secret)
+    def issue(self, order: TokenOrder) -> tuple[str, datetime]:
+        """The token, and when it ends."""
+        sign, ends = self.issue_later(order)
         return sign(), ends
 
-    def issue_later(
-        self,
-        account: JsonObject,
-        audiences: tuple[str, ...],
-        seconds: int,
-        token_id: str,
-        pod: JsonObject | None = None,
-        secret: JsonObject | None = None,
-    ) -> tuple[Callable[[], str], datetime]:
+    def issue_later(self, order: TokenOrder) -> tuple[Callable[[], str], datetime]:
         """What makes the token that `issue` would give now, whenever it is called; it holds on to nothing of the cluster."""
         now = self._now().replace(microsecond=0)
-        ends = now + timedelta(seconds=seconds)
-        metadata = account["metadata"]
+        ends = now + timedelta(seconds=order.seconds)
+        metadata = order.account["metadata"]
         bound: JsonObject = {"namespace": metadata["namespace"]}
-        if pod is not None:
-            if node := dig(pod, "spec", "nodeName"):
+        if order.pod is not None:
+            if node := dig(order.pod, "spec", "nodeName"):
                 bound["node"] = {
                     "name": node,
                     "uid": dig(self._lookup("nodes", "", node) or {}, "metadata", "uid") or "",
                 }
-            bound["pod"] = _reference(pod)
-        if secret is not None:
-            bound["secret"] = _reference(secret)
-        bound["serviceaccount"] = _reference(account)
+            bound["pod"] = _reference(order.pod)
+        if order.secret is not None:
+            bound["secret"] = _reference(order.secret)
+        bound["serviceaccount"] = _reference(order.account)
         claims: JsonObject = {
-            "aud": list(audiences or (ISSUER,)),
+            "aud": list(order.audiences or (ISSUER,)),
             "exp": int(ends.timestamp()),
             "iat": int(now.timestamp()),
             "iss": ISSUER,
-            "jti": token_id,
+            "jti": order.token_id,
             "kubernetes.io": bound,
             "nbf": int(now.timestamp()),
-            "sub": f"system:serviceaccount:{metadata['namespace']}:{metadata['name']}",
+            "sub": account_user(metadata["namespace"], metadata["name"]),
         }
         return partial(self._signer.signed, orjson.dumps(claims)), ends
 
@@ -193,7 +178,7 @@ class ServiceAccountTokens:
                 extra.append(("authentication.kubernetes.io/node-uid", (node["uid"],)))
             extra.append(("authentication.kubernetes.io/pod-name", (pod["name"],)))
             extra.append(("authentication.kubernetes.io/pod-uid", (pod["uid"],)))
-        groups = (ACCOUNTS, f"{ACCOUNTS}:{namespace}", AUTHENTICATED)
+        groups = (*account_groups(namespace), AUTHENTICATED)
         return User(claims["sub"], groups, account["uid"], tuple(extra))
 
     def _is_there(self, resource: str, namespace: str, wanted: JsonObject) -> bool:

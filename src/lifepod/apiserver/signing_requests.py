@@ -1,7 +1,8 @@
-"""CertificateSigningRequests: who asks is written down, and what is approved is signed.
+"""CertificateSigningRequests: who asks is written down, who approves must be allowed to, and what is approved is signed.
 
 Source: k8s.io/kubernetes v1.34.4 pkg/registry/certificates/certificates/strategy.go: PrepareForCreate
         k8s.io/kubernetes v1.34.4 pkg/controller/certificates/signer/signer.go: handle
+        k8s.io/kubernetes v1.34.4 plugin/pkg/admission/certificates/{approval,signing}/admission.go: Validate
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final
 
-from lifepod.api.objects import JsonObject, format_time, replaced
+from lifepod.api.objects import JsonObject, JsonValue, dig, format_time, replaced
+from lifepod.api.rbac_rules import Attributes
+from lifepod.apiserver.auth import User
 from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.status_errors import forbidden
 
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
@@ -36,6 +40,25 @@ def with_requester(request: JsonObject, options: WriteOptions) -> JsonObject:
     if user.extra:
         spec["extra"] = {name: list(values) for name, values in user.extra}
     return {**request, "spec": spec}
+
+
+def check_signer(api: Api, name: str, request: JsonObject, subresource: str, user: User) -> None:
+    """Refuse who may not approve, or sign, for the signer that an existing request names. Raises ApiError 403."""
+    old = api.store.get(RESOURCE, "", name)
+    if old is None or (subresource == "status" and _signature(request) == _signature(old)):
+        return
+    verb = "approve" if subresource == "approval" else "sign"
+    signer = str(dig(old, "spec", "signerName") or "")
+    for allowed in (signer, f"{signer.partition('/')[0]}/*"):
+        wish = Attributes(verb, "certificates.k8s.io", "signers", name=allowed)
+        if api.access.decide(user, wish).allowed:
+            return
+    why = f'user not permitted to {verb} requests with signerName "{signer}"'
+    raise forbidden(api.kinds.of(RESOURCE), name, why)
+
+
+def _signature(request: JsonObject) -> tuple[JsonValue, JsonValue]:
+    return dig(request, "status", "certificate"), dig(request, "status", "conditions")
 
 
 def sign_if_approved(api: Api, request: JsonObject, options: WriteOptions) -> None:

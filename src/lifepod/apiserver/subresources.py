@@ -18,7 +18,8 @@ from lifepod.apiserver.get import get
 from lifepod.apiserver.http_errors import method_not_allowed
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.pod_subresources import update_ephemeral_containers, update_resize
-from lifepod.apiserver.signing_requests import sign_if_approved
+from lifepod.apiserver.signing_requests import RESOURCE as SIGNING_REQUESTS
+from lifepod.apiserver.signing_requests import check_signer, sign_if_approved
 from lifepod.apiserver.status import update_status
 from lifepod.apiserver.token import request_token
 
@@ -89,6 +90,8 @@ def replace_subresource(
     api: Api, kind: Kind, namespace: str, name: str, obj: JsonObject, subresource: str, options: WriteOptions
 ) -> JsonObject:
     """Store a decoded object through a subresource that shows the object itself."""
+    if kind.resource == SIGNING_REQUESTS:
+        check_signer(api, name, obj, subresource, options.user)
     match subresource:
         case "status":
             return update_status(api, kind, namespace, name, obj, options)

@@ -7,7 +7,7 @@ Source: k8s.io/kubernetes v1.34.4 pkg/registry/core/serviceaccount/storage/token
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lifepod.api.field_errors import FieldError, invalid
 from lifepod.api.objects import JsonObject, dig, format_time
@@ -23,19 +23,22 @@ MIN_SECONDS, DEFAULT_SECONDS, MAX_SECONDS = 600, 3600, 1 << 32
 _BOUND = {("v1", "Pod"): "pods", ("v1", "Secret"): "secrets"}
 
 
+class TokenOrder(NamedTuple):
+    """What a token is to say: whose it is, for whom, how long, by which name, bound to what. No audiences: the API's own."""
+
+    account: JsonObject
+    audiences: tuple[str, ...]
+    seconds: int
+    token_id: str
+    pod: JsonObject | None = None
+    secret: JsonObject | None = None
+
+
 class TokenIssuer(Protocol):
     """Signs tokens; `service_account_tokens.py` has the one."""
 
-    def issue(
-        self,
-        account: JsonObject,
-        audiences: tuple[str, ...],
-        seconds: int,
-        token_id: str,
-        pod: JsonObject | None = None,
-        secret: JsonObject | None = None,
-    ) -> tuple[str, datetime]:
-        """A token for a ServiceAccount and when it ends."""
+    def issue(self, order: TokenOrder) -> tuple[str, datetime]:
+        """The token and when it ends."""
         ...
 
 
@@ -58,7 +61,8 @@ def request_token(api: Api, namespace: str, name: str, request: JsonObject, opti
     if api.tokens is None:
         raise internal_error("this cluster has no key to sign tokens with")
     pod, secret = (bound if resource == wanted else None for wanted in ("pods", "secrets"))
-    token, expires = api.tokens.issue(account, tuple(audiences), seconds, api.ids.uid(), pod, secret)
+    order = TokenOrder(account, tuple(audiences), seconds, api.ids.uid(), pod, secret)
+    token, expires = api.tokens.issue(order)
     metadata = {"name": name, "namespace": namespace, "creationTimestamp": format_time(options.now)}
     return {
         "kind": "TokenRequest",

@@ -13,7 +13,7 @@ from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.admission import admitted_update, as_webhooks_want, check_admission, settle_updated
 from lifepod.apiserver.admission_call import Call
-from lifepod.apiserver.create import create
+from lifepod.apiserver.create import create_in_place
 from lifepod.apiserver.http_errors import bad_request
 from lifepod.apiserver.metadata import has_changed_spec, kept_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
@@ -35,8 +35,7 @@ def update(
     if old is None:
         if not kind.create_on_update:
             raise not_found(kind, name)
-        metadata = {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}
-        return create(api, kind, namespace, {**obj, "metadata": metadata}, options, name), True
+        return create_in_place(api, kind, namespace, name, obj, options), True
     if storage is not kind:
         obj = kind.to_storage(kind.default(obj))
         if errors := kind.validate_update(obj, old):

@@ -18,7 +18,7 @@ from lifepod.apiserver.exchange import Answer, Request, Response, Whole
 from lifepod.apiserver.negotiation import accepted_form
 from lifepod.apiserver.request_body import delete_options_body, object_body, patch_type
 from lifepod.apiserver.request_options import delete_options, list_options, write_options
-from lifepod.apiserver.reviews import REVIEWS, reviewed
+from lifepod.apiserver.reviews import REVIEWS, Reviewer
 from lifepod.apiserver.routes import ResourcePath
 from lifepod.apiserver.seams import Seams
 from lifepod.apiserver.shapes import shaped
@@ -106,7 +106,8 @@ class WriteRequests:
         body = object_body(request)
         if kind.kind in REVIEWS:
             review = self._api.read_body(kind, body, options)
-            return reviewed(kind, review, user, self._seams.authorize, self._seams.verify), 201
+            reviewer = Reviewer(self._api.access, self._seams.verify)
+            return reviewer.reviewed(kind, path.namespace, review, user), 201
         return self._api.create(kind, path.namespace, body, options, path.subresource, path.name), 201
 
     def _delete(

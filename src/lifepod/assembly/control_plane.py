@@ -90,5 +90,5 @@ def control_plane(
     authenticator = Authenticator({token: ADMIN}, tokens.user_of)
     resources = ResourceRequests(seams)
     extra_paths = (tokens.answer, *around.extra_paths)
-    app = App(api.kinds, resources, authenticator, hooks=around.hooks, extra_paths=extra_paths)
+    app = App(api.kinds, resources, authenticator, seams.authorize, hooks=around.hooks, extra_paths=extra_paths)
     return ControlPlane(store, api, app, tokens, credentials, token, resources)

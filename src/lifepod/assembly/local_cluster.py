@@ -22,6 +22,7 @@ from lifepod.api.objects import JsonObject
 from lifepod.apiserver.asgi import AsgiApp
 from lifepod.apiserver.certificates import Credentials, mint_credentials, mint_server
 from lifepod.apiserver.server import Server, Tls, serve
+from lifepod.apiserver.token import TokenOrder
 from lifepod.assembly.bind_address import LOOPBACK, names_of
 from lifepod.assembly.cluster import Cluster
 from lifepod.assembly.control_plane import Around, ControlPlane, control_plane
@@ -338,7 +339,7 @@ class LocalCluster:
         if account is None:
             return b""
         audiences = (audience,) if audience else (self.plane.api.settings.issuer,)
-        sign, _ = self.plane.tokens.issue_later(account, audiences, seconds, self._ids.uid(), pod)
+        sign, _ = self.plane.tokens.issue_later(TokenOrder(account, audiences, seconds, self._ids.uid(), pod))
         return Late(lambda: sign().encode())
 
     def _on_no_way_out(self, problem: str) -> None:

@@ -22,6 +22,7 @@ from lifepod.apiserver.app import Hooks
 from lifepod.apiserver.certificates import Credentials, mint_credentials
 from lifepod.apiserver.exchange import Answer, Request, Response
 from lifepod.apiserver.webhook_rounds import answered_in_place
+from lifepod.apiserver.token import TokenOrder
 from lifepod.assembly.cluster import Cluster, ClusterState
 from lifepod.assembly.control_plane import Around, control_plane
 from lifepod.assembly.fault_injector import FaultInjector
@@ -145,7 +146,7 @@ class SimulatedCluster:
         if account is None:
             return b""
         audiences = (audience or self.api.settings.issuer,)
-        sign, _ = self.plane.tokens.issue_later(account, audiences, seconds, self.ids.uid(), pod)
+        sign, _ = self.plane.tokens.issue_later(TokenOrder(account, audiences, seconds, self.ids.uid(), pod))
         return Late(lambda: sign().encode())
 
     # ------------------------------------------------------------------------------------------------ requests

@@ -8,6 +8,7 @@ from lifepod.clock import Ids
 from lifepod.controller_manager.event_expiry import EventExpiry
 from lifepod.controller_manager.manager import ControllerPart
 from lifepod.controller_manager.scheduler import SchedulerPart
+from lifepod.controllers.cluster_role_aggregation import CLUSTER_ROLE_AGGREGATION
 from lifepod.controllers.cron_job import cron_job_controller
 from lifepod.controllers.daemon_set import DAEMON_SET
 from lifepod.controllers.deployment import DEPLOYMENT
@@ -65,6 +66,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     VOLUME_PHASES,
     VOLUME_PROTECTION,
     RESOURCE_QUOTA,
+    CLUSTER_ROLE_AGGREGATION,
 )
 
 

@@ -146,11 +146,12 @@ class Cluster:
         self.written = 0
         self.asked: list[tuple[int, str, int]] = []
         self._open: dict[int, str] = {}
-        self.resources = ResourceRequests(
-            Seams(api, now, on_written=self._on_written, streams_for=lambda _: streams, verify=self.tokens.user_of)
-        )
+        seams = Seams(api, now, on_written=self._on_written, streams_for=lambda _: streams, verify=self.tokens.user_of)
+        self.resources = ResourceRequests(seams)
         authenticator = Authenticator({"admin-token": ADMIN}, self.tokens.user_of)
-        self.app = App(api.kinds, self.resources, authenticator, hooks=self, extra_paths=(self.tokens.answer,))
+        self.app = App(
+            api.kinds, self.resources, authenticator, seams.authorize, hooks=self, extra_paths=(self.tokens.answer,)
+        )
 
     def began(self, number: int, request: Request) -> None:
         self._open[number] = f"{request.method} {request.path}"
