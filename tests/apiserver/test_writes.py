@@ -375,6 +375,13 @@ def test_the_four_patch_types(api):
             422,
             "the server rejected our request due to an error in our request",
         ),
+        (
+            b'{"kind":1,"metadata":{"creationTimestamp":null,"uid":null,"managedFields":null,"resourceVersion":null}}',
+            "merge",
+            422,
+            ' "" is invalid: patch: Invalid value: "{\\"apiVersion\\":\\"v1\\",\\"kind\\":1,\\"metadata\\":{\\"name\\":\\"m\\",\\"namespace\\":\\"default\\"}}": '
+            "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string",
+        ),
         (b'{"$patch":"bogus"}', "strategic", 500, "unknown patch type: bogus in map: map[$patch:bogus]"),
         (
             b"{}",

@@ -80,7 +80,13 @@ def _parsed(change: bytes, patch_type: PatchType) -> JsonValue:
 
 def _check_kind(api: Api, kind: Kind, made: JsonObject, patch_type: PatchType) -> None:
     """A patched object says what it is; a strategic merge is converted in place and may say anything. Raises DecodeError."""
-    if patch_type != "strategic" and not kind.is_custom and (problem := other_type(api, kind, made)):
+    if patch_type == "strategic" or kind.is_custom:
+        return
+    for name in ("apiVersion", "kind"):
+        if not isinstance(made.get(name) or "", str):
+            why = f"json: cannot unmarshal {json_word(made[name])} into Go struct field .{name} of type string"
+            raise DecodeError(f"couldn't get version/kind; json parse error: {why}")
+    if problem := other_type(api, kind, made):
         raise DecodeError(problem)
 
 
