@@ -71,7 +71,14 @@ class ReachableImages:
         return await (await self._source(image)).inspect(image)
 
     async def pull(self, order: PullImageOrder, warn: Callable[[str], None]) -> Outcome:
-        return await (await self._source(order.image)).pull(order, warn)
+        """An image that is here is as good as pulled where its registry does not answer, with policy Always too."""
+        source = await self._source(order.image)
+        if source is self._pod_images:
+            reference = image_reference(order.image)
+            here = source.here(reference)
+            if here is not None and await self._problem(reference):
+                return here
+        return await source.pull(order, warn)
 
     async def complete(self, pod_uid: str, config: ContainerConfig, warn: Callable[[str], None]) -> ContainerImage:
         """Raises ImageUnusable."""

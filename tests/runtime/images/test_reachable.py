@@ -171,6 +171,23 @@ def test_an_image_that_is_here_is_used_and_nobody_asked(tmp_path: Path, registry
     assert asked.domains == []
 
 
+def test_an_image_that_is_here_is_as_good_as_pulled_where_its_registry_is_not(
+    tmp_path: Path, registry: Registry
+) -> None:
+    name = str(registry.add("web:1", image(layer(Entry("a", b"1")))))
+    record = LocalImages(str(tmp_path / "store")).pull(parse(name))
+    registry.close()
+
+    async def story(problem: str) -> object:
+        images = reachable(tmp_path, lambda reference: problem)
+        outcome = await images.pull(PullImageOrder(name), lambda text: None)
+        images.close()
+        return outcome
+
+    assert asyncio.run(story("no such host")) == ImagePulled(record.ref, record.size_bytes, 0.0, 0.0)
+    assert isinstance(asyncio.run(story("")), Failed)  # who answers is asked for the newest
+
+
 def test_a_registry_that_answers_is_pulled_from_with_its_refusals(tmp_path: Path, registry: Registry) -> None:
     name = str(registry.add("web:1", image(layer(Entry("a", b"1")))))
     missing = f"{registry.host}/missing:1"

@@ -65,7 +65,12 @@ class PodImages:
 
     def has(self, image: ImageReference) -> bool:
         """Whether the image can be run without asking any registry."""
-        return self._images.find(image) is not None
+        return self.here(image) is not None
+
+    def here(self, image: ImageReference) -> ImagePulled | None:
+        """The image as if it had just been pulled, when it is in the store."""
+        record = self._images.find(image)
+        return None if record is None else ImagePulled(record.ref, record.size_bytes, 0.0, 0.0)
 
     def stands_in(self, image: str) -> str:
         return ""
