@@ -581,7 +581,9 @@ def test_finalizers_hold_an_object_until_the_last_is_gone(api):
         "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new "
         'finalizers []string{"z/z"}'
     )
-    patch(api, "configmaps", "m", {"metadata": {"finalizers": None}})
+    before = api.get(api.kinds.of("configmaps"), "default", "m")["metadata"]["resourceVersion"]
+    gone = patch(api, "configmaps", "m", {"metadata": {"finalizers": None}})["metadata"]
+    assert ("finalizers" in gone, gone["resourceVersion"]) == (False, before)
     assert api.store.get("configmaps", "default", "m") is None
 
 

@@ -191,6 +191,28 @@ def test_an_owner_of_an_unknown_kind_counts_as_there(cluster):
     assert cluster.again(child) is None
 
 
+def test_an_owner_in_another_namespace_owns_nothing_and_that_is_told(cluster):
+    owner = cluster.add(config_map("owner"))
+    child = cluster.add(config_map("child", owner=owner, namespace="other"))
+    cluster.drive(OWNER_GC)
+    assert cluster.again(child) is None
+    (event,) = [e for e in cluster.list("events") if e["reason"] == "OwnerRefInvalidNamespace"]
+    uid = owner["metadata"]["uid"]
+    assert event["message"] == (
+        f'ownerRef [v1/ConfigMap, namespace: other, name: owner, uid: {uid}] does not exist in namespace "other"'
+    )
+
+
+def test_a_cluster_wide_object_is_never_collected_with_an_owner_from_a_namespace(cluster):
+    owner = cluster.add(config_map("owner"))
+    volume = config_map("volume", owner=owner)
+    volume = cluster.add({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": volume["metadata"], "spec": {}})
+    cluster.drive(OWNER_GC)
+    cluster.delete(owner)
+    cluster.settle()
+    assert cluster.again(volume) is not None
+
+
 def test_foreground_goes_on_through_the_generations(cluster):
     owner = cluster.add(config_map("owner"))
     child = cluster.add(config_map("child", owner=owner))

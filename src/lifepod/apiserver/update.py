@@ -123,7 +123,7 @@ def _finalizer_errors(obj: JsonObject, old: JsonObject) -> list[FieldError]:
 
 
 def write(api: Api, kind: Kind, new: JsonObject, old: JsonObject, options: WriteOptions) -> JsonObject:
-    """Store what was decided, or remove the object when its last finalizer went.
+    """Store what was decided, or remove the object when its last finalizer went (and answer what was sent).
 
     Source: k8s.io/apiserver v0.34.4 pkg/registry/generic/registry/store.go: deleteWithoutFinalizers
     """
@@ -131,7 +131,8 @@ def write(api: Api, kind: Kind, new: JsonObject, old: JsonObject, options: Write
         return new
     metadata = new["metadata"]
     if is_ready_to_go(kind, new):
-        return api.store.delete(kind.resource, metadata.get("namespace", ""), metadata["name"], options.now)
+        api.store.delete(kind.resource, metadata.get("namespace", ""), metadata["name"], options.now)
+        return {**new, "metadata": {**metadata, "resourceVersion": old["metadata"]["resourceVersion"]}}
     stored = api.store.update(kind.resource, new, options.now)
     if stored is not old:
         settle_updated(api, kind, stored, old, options)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from lifepod.api.objects import JsonObject
 from lifepod.api.writes import Write
-from lifepod.controllers.outcome import NOTHING, Change, Controller, Look, Outcome, Stage, Wish
+from lifepod.controllers.outcome import NOTHING, Change, Controller, Look, ObjectEvent, Outcome, Stage, Wish
 from lifepod.controllers.ownership import finalizers_of, is_being_deleted, name_of, namespace_of, owners_of, uid_of
 from lifepod.controllers.view import Key, View
 
@@ -66,8 +66,32 @@ def reconcile(look: Look) -> Outcome:
         if FOREGROUND in finalizers_of(obj):
             return Outcome(_foreground(look.view, resource, obj))
         return NOTHING
-    as_dependent = tuple(_as_dependent(look.view, resource, obj))
-    return Outcome((as_dependent,)) if as_dependent else NOTHING
+    as_dependent, events = tuple(_as_dependent(look.view, resource, obj)), _misplaced_owners(look.view, obj)
+    return Outcome((as_dependent,) if as_dependent else (), events) if as_dependent or events else NOTHING
+
+
+def _misplaced_owners(view: View, obj: JsonObject) -> tuple[ObjectEvent, ...]:
+    """What is told of references to owners that live in another namespace: there they own nothing.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/garbagecollector/graph_builder.go: addDependentToOwners,
+            reportInvalidNamespaceOwnerRef
+    """
+    return tuple(_misplaced(obj, reference) for reference in owners_of(obj) if _is_misplaced(view, obj, reference))
+
+
+def _is_misplaced(view: View, obj: JsonObject, reference: JsonObject) -> bool:
+    resource, namespaced = view.resource_of(str(reference.get("apiVersion")), str(reference.get("kind"))) or ("", False)
+    if not namespaced or view.get(resource, namespace_of(obj), str(reference.get("name"))) is not None:
+        return False
+    return any(uid_of(owner) == reference.get("uid") for owner in view.list(resource))
+
+
+def _misplaced(obj: JsonObject, reference: JsonObject) -> ObjectEvent:
+    version, kind, name, uid = (reference.get(key, "") for key in ("apiVersion", "kind", "name", "uid"))
+    namespace = namespace_of(obj)
+    shown = f"[{version}/{kind}, namespace: {namespace}, name: {name}, uid: {uid}]"
+    text = f'ownerRef {shown} does not exist in namespace "{namespace}"'
+    return ObjectEvent(obj, "Warning", "OwnerRefInvalidNamespace", text)
 
 
 def _as_dependent(view: View, resource: str, obj: JsonObject) -> Iterable[Wish]:
@@ -75,7 +99,7 @@ def _as_dependent(view: View, resource: str, obj: JsonObject) -> Iterable[Wish]:
 
     Source: k8s.io/kubernetes v1.34.4 pkg/controller/garbagecollector/garbagecollector.go: classifyReferences
     """
-    if is_being_deleted(obj) or not owners_of(obj):
+    if is_being_deleted(obj) or not owners_of(obj) or _is_beyond_owning(view, obj):
         return
     solid, dangling, waiting = [], [], []
     for reference in owners_of(obj):
@@ -102,6 +126,17 @@ def _as_dependent(view: View, resource: str, obj: JsonObject) -> Iterable[Wish]:
         policy = "Background"
     options = {"propagationPolicy": policy, "preconditions": {"uid": uid_of(obj)}}
     yield Wish(Write("delete", resource, namespace, name, options))
+
+
+def _is_beyond_owning(view: View, obj: JsonObject) -> bool:
+    """A cluster-wide object that names an owner from a namespace is a mistake that collects nothing.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/garbagecollector/garbagecollector.go: isDangling
+    """
+    if namespace_of(obj):
+        return False
+    kinds = ((str(r.get("apiVersion", "")), str(r.get("kind", ""))) for r in owners_of(obj))
+    return any((view.resource_of(*kind) or ("", False))[1] for kind in kinds)
 
 
 def _owner(view: View, obj: JsonObject, reference: JsonObject) -> JsonObject | None:
