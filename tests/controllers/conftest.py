@@ -37,6 +37,7 @@ KINDS = {
     ("discovery.k8s.io/v1", "EndpointSlice"): ("endpointslices.discovery.k8s.io", True),
     ("policy/v1", "PodDisruptionBudget"): ("poddisruptionbudgets.policy", True),
     ("storage.k8s.io/v1", "StorageClass"): ("storageclasses.storage.k8s.io", False),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): ("clusterroles.rbac.authorization.k8s.io", False),
 }
 
 

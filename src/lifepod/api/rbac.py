@@ -1,4 +1,4 @@
-"""Which kinds the group `rbac.authorization.k8s.io` has. They are kept, not enforced."""
+"""Which kinds the group `rbac.authorization.k8s.io` has. What rules allow is `rbac_rules.py`'s, who asks it `apiserver/access.py`."""
 
 from __future__ import annotations
 

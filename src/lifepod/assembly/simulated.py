@@ -21,8 +21,8 @@ from lifepod.api.writes import ApiError
 from lifepod.apiserver.app import Hooks
 from lifepod.apiserver.certificates import Credentials, mint_credentials
 from lifepod.apiserver.exchange import Answer, Request, Response
-from lifepod.apiserver.webhook_rounds import answered_in_place
 from lifepod.apiserver.token import TokenOrder
+from lifepod.apiserver.webhook_rounds import answered_in_place
 from lifepod.assembly.cluster import Cluster, ClusterState
 from lifepod.assembly.control_plane import Around, control_plane
 from lifepod.assembly.fault_injector import FaultInjector
