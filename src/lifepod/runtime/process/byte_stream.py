@@ -1,4 +1,4 @@
-"""A connection to a port of a pod as a `ByteStream`."""
+"""A connection to a port of a pod as a `ByteStream`; readers that lose nothing of a connection that breaks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
+
+
+class WholeReader(asyncio.StreamReader):
+    """Gives all that came before the end. asyncio's own forgets what it holds when the other side closes with input unread."""
+
+    def set_exception(self, exc: BaseException) -> None:
+        """A broken connection is the end of what can be read; who writes hears of it from the writer."""
+        self.feed_eof()
+
+
+async def open_whole(sock: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A reader and a writer of a connected socket."""
+    loop = asyncio.get_running_loop()
+    reader = WholeReader(loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 class SocketStream:
@@ -18,13 +35,10 @@ class SocketStream:
 
     @classmethod
     async def wrap(cls, sock: socket.socket) -> SocketStream:
-        return cls(*await asyncio.open_connection(sock=sock))
+        return cls(*await open_whole(sock))
 
     async def read(self, limit: int = 65536) -> bytes:
-        try:
-            return await self._reader.read(limit)
-        except ConnectionError:
-            return b""
+        return await self._reader.read(limit)
 
     async def write(self, data: bytes) -> None:
         self._writer.write(data)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lifepod.runtime.base import StreamRefused
 from lifepod.runtime.cri_log import LogSelection, find_tail_start, read_entries
 from lifepod.runtime.process import messages
+from lifepod.runtime.process.byte_stream import open_whole
 from lifepod.runtime.process.supervisor import FRAME, RESIZE, STDIN, STDIN_END
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ class Attached:
                 head = await self._reader.readexactly(FRAME.size)
                 channel, length = FRAME.unpack(head)
                 yield channel, await self._reader.readexactly(length)
-            except (asyncio.IncompleteReadError, ConnectionError):
+            except asyncio.IncompleteReadError:
                 if not self._ended.done():
                     self._ended.set_result(None)
                 return
@@ -236,7 +237,7 @@ async def attach(container: ContainerRecord, *, stdin: bool) -> Attached:
     if container.link is None or container.state != "running":
         raise StreamRefused(f"container {container.config.name} is not running")
     sock = container.link.attach(stdin=stdin)
-    reader, writer = await asyncio.open_unix_connection(sock=sock)
+    reader, writer = await open_whole(sock)
     return Attached(reader, writer, asyncio.get_running_loop().create_future())
 
 

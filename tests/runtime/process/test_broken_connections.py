@@ -1,0 +1,40 @@
+"""What came before a connection broke is read, even when the other side closed it with input that it never read."""
+
+import asyncio
+import socket
+
+from lifepod.runtime.process.byte_stream import SocketStream, open_whole
+from lifepod.runtime.process.exec_stream import Attached
+from lifepod.runtime.process.supervisor import FRAME
+
+
+def test_the_last_words_of_a_container_reach_who_is_attached_though_it_read_no_more() -> None:
+    async def check() -> list[tuple[int, bytes]]:
+        ours, theirs = socket.socketpair()
+        attached = Attached(*await open_whole(ours), asyncio.get_running_loop().create_future())
+        await attached.write(b"never read")
+        theirs.sendall(FRAME.pack(1, 5) + b"words")
+        theirs.close()
+        for _ in range(5):
+            await asyncio.sleep(0)  # the break is noticed before anybody asks
+        await attached.close_stdin()
+        return [chunk async for chunk in attached.output()]
+
+    assert asyncio.run(check()) == [(1, b"words")]
+
+
+def test_the_answer_of_a_port_is_read_though_the_request_was_not() -> None:
+    async def check() -> bytes:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            ours = socket.create_connection(listening.getsockname())
+            theirs, _ = listening.accept()
+        stream = await SocketStream.wrap(ours)
+        await stream.write(b"never read")
+        theirs.sendall(b"answer")
+        await asyncio.sleep(0)
+        theirs.close()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return await stream.read() + await stream.read()
+
+    assert asyncio.run(check()) == b"answer"
