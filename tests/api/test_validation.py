@@ -134,6 +134,13 @@ def test_an_image_of_a_pod_may_change_and_its_command_may_not():
         "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
         "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
     )
+    assert complaint.splitlines()[1:] == ['+ spec.containers[0].command: ["x"]']
+    (complaint,) = changed("pods", pod, hostNetwork=True, dnsPolicy="Default")
+    assert complaint.splitlines()[1:] == [
+        '- spec.dnsPolicy: "ClusterFirst"',
+        '+ spec.dnsPolicy: "Default"',
+        "+ spec.hostNetwork: true",
+    ]
 
 
 def test_containers_of_a_pod_stay_as_many():

@@ -76,3 +76,16 @@ def test_a_put_names_its_object_in_the_body(api):
 )
 def test_a_writer_without_a_name_is_called_by_its_agent(agent, manager):
     assert WriteOptions(NOW, user_agent=agent).manager == manager
+
+
+def test_an_event_shows_what_is_empty_too_and_nobody_owns_that(api):
+    event = made(api, "events", {"metadata": {"name": "e"}, "involvedObject": {"namespace": "default"}, "reason": "r"})
+    empty = ("source", "firstTimestamp", "lastTimestamp", "eventTime", "reportingComponent", "reportingInstance")
+    assert [event[name] for name in empty] == [{}, None, None, None, "", ""]
+    assert owned(event) == {"f:involvedObject": {}, "f:reason": {}}
+    again = put(api, "events", {name: value for name, value in event.items() if name not in empty})
+    assert again["metadata"]["resourceVersion"] == event["metadata"]["resourceVersion"]
+
+
+def test_a_lease_of_which_nothing_is_known_has_a_spec(api):
+    assert made(api, "leases.coordination.k8s.io", {"metadata": {"name": "l"}})["spec"] == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifepod.api.first_status import with_spec
 from lifepod.api.kinds import Kind
 from lifepod.api.validation_core import lease_errors, only_metadata_update
 
@@ -16,6 +17,7 @@ KINDS = (
         schema="io.k8s.api.coordination.v1.Lease",
         create_on_update=True,
         unconditional_update=False,
+        default=with_spec,
         validate=lease_errors,
         validate_update=only_metadata_update,
     ),

@@ -15,7 +15,7 @@ from lifepod.api.defaults_core import (
 )
 from lifepod.api.defaults_pod import default_pod
 from lifepod.api.defaults_workloads import default_replication_controller, default_template_object
-from lifepod.api.first_status import kept_namespace, prepared_namespace, starting_with
+from lifepod.api.first_status import kept_event, kept_namespace, prepared_event, prepared_namespace, starting_with
 from lifepod.api.honoured_warnings import pod_warnings, service_warnings
 from lifepod.api.kinds import CREATE_ONLY, Kind, Subresource, scale_of, status_of
 from lifepod.api.pod_writes import prepared_pod
@@ -135,6 +135,8 @@ KINDS = (
             "source": ("source", "component"),
             "type": ("type",),
         },
+        prepare_create=prepared_event,
+        prepare_update=kept_event,
         validate=event_errors,
         validate_update=event_update_errors,
     ),

@@ -49,7 +49,7 @@ class FieldError(NamedTuple):
         """The message without the path: a cause's `message`."""
         word = _WORDS[self.type]
         if self.is_value_shown and self.type not in ("FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong"):
-            word = f"{word}: {_shown(self.value)}"
+            word = f"{word}: {shown_value(self.value)}"
         return f"{word}: {self.detail}" if self.detail else word
 
     def __str__(self) -> str:
@@ -60,7 +60,8 @@ class FieldError(NamedTuple):
         return {"reason": self.type, "message": self.body(), "field": self.path}
 
 
-def _shown(value: JsonValue) -> str:
+def shown_value(value: JsonValue) -> str:
+    """A value as messages show it: JSON."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 

@@ -1,4 +1,4 @@
-"""With which status a new object starts, whatever the client sent.
+"""With which status a new object starts, whatever the client sent, and which empty members Go prints always.
 
 Numbers that upstream always writes are there from the start: typed clients refuse objects without them.
 
@@ -35,3 +35,29 @@ def kept_namespace(namespace: JsonObject, old: JsonObject) -> JsonObject:
     Source: k8s.io/kubernetes v1.34.4 pkg/registry/core/namespace/strategy.go: PrepareForUpdate
     """
     return {**namespace, "spec": old.get("spec") or {}}
+
+
+def with_spec(obj: JsonObject) -> JsonObject:
+    """Go writes a struct even when nothing is in it. Source: k8s.io/api v0.34.4 coordination/v1/types.go: Lease"""
+    return obj if obj.get("spec") is not None else {**obj, "spec": {}}
+
+
+_EVENT_ZEROS: JsonObject = {
+    "source": {},
+    "firstTimestamp": None,
+    "lastTimestamp": None,
+    "eventTime": None,
+    "reportingComponent": "",
+    "reportingInstance": "",
+}
+
+
+def prepared_event(event: JsonObject) -> JsonObject:
+    """An Event says of these members also that they are empty. Source: k8s.io/api v0.34.4 core/v1/types.go: Event"""
+    missing = {name: value for name, value in _EVENT_ZEROS.items() if event.get(name) is None}
+    return {**event, **missing} if missing else event
+
+
+def kept_event(event: JsonObject, old: JsonObject) -> JsonObject:
+    """As of a new one."""
+    return prepared_event(event)

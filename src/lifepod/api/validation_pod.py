@@ -8,9 +8,18 @@ Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go
 from __future__ import annotations
 
 from lifepod.api import names
-from lifepod.api.field_errors import FieldError, duplicate, forbidden, invalid, not_found, not_supported, required
+from lifepod.api.field_errors import (
+    FieldError,
+    duplicate,
+    forbidden,
+    invalid,
+    not_found,
+    not_supported,
+    required,
+    shown_value,
+)
 from lifepod.api.meta import annotation_errors, label_errors, metadata_errors, metadata_update_errors
-from lifepod.api.objects import JsonObject
+from lifepod.api.objects import JsonObject, JsonValue
 from lifepod.api.pod_resources import qos_class
 from lifepod.api.validation_container import (
     PodContext,
@@ -384,10 +393,19 @@ def _without_nothing(spec: JsonObject) -> JsonObject:
     return {name: value for name, value in spec.items() if value is not None and value != [] and value != {}}
 
 
-def _difference(new: JsonObject, old: JsonObject) -> str:
-    """Which members of the spec differ, for people."""
-    changed = sorted(name for name in new.keys() | old.keys() if new.get(name) != old.get(name))
-    return "\n".join(f"  {name}: {old.get(name)!r} -> {new.get(name)!r}" for name in changed)
+def _difference(new: JsonValue, old: JsonValue, path: str = "spec") -> str:
+    """What changed, a line for each value before and after.
+
+    Differs: upstream prints the Go structs around them, too.
+    """
+    if isinstance(new, dict) and isinstance(old, dict):
+        names = [name for name in {**old, **new} if new.get(name) != old.get(name)]
+        return "\n".join(_difference(new.get(name), old.get(name), f"{path}.{name}") for name in names)
+    if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        places = [at for at, value in enumerate(new) if value != old[at]]
+        return "\n".join(_difference(new[at], old[at], f"{path}[{at}]") for at in places)
+    lines = [f"{sign} {path}: {shown_value(value)}" for sign, value in (("-", old), ("+", new)) if value is not None]
+    return "\n".join(lines)
 
 
 def ephemeral_update_errors(pod: JsonObject, old: JsonObject) -> list[FieldError]:

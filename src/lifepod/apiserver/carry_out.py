@@ -93,7 +93,7 @@ def _post(api: Api, kind: Kind, write: Write, now: datetime) -> JsonObject:
     if api.store.record(kind.resource, namespace, name) is not None:
         raise already_exists(kind, name, generated=False)
     made = {"name": name, "namespace": namespace, "uid": api.ids.uid(), "creationTimestamp": format_time(now)}
-    event = {**write.body, "metadata": made}
+    event = kind.prepare_create({**write.body, "metadata": made})
     check_quotas(api, kind, event)
     return api.store.create(kind.resource, event, now)
 
