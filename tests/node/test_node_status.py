@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from lifepod.api.objects import JsonObject
+from lifepod.node.node_keeper import NodeKeeper
 from lifepod.node.node_status import NodeCondition, NodeSettings, Pressures, new_node, node_status
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,3 +32,31 @@ def test_a_condition_changed_when_its_status_did() -> None:
         ]
         assert (found["status"], found["lastTransitionTime"]) == (status, changed)
         assert found["lastHeartbeatTime"] == "2026-01-01T01:00:00Z"
+
+
+class NoReader:
+    """An API that has nothing."""
+
+    def get(self, resource: str, namespace: str, name: str) -> JsonObject | None:
+        return None
+
+    def list(self, resource: str, namespace: str = "") -> list[JsonObject]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("refusals", "written"), [(0, [0]), (1, [0, 0]), (4, [0] * 5), (5, [0] * 5 + [10]), (7, [0] * 5 + [10] * 3)]
+)
+def test_a_refused_status_is_sent_again_at_once_and_after_five_tries_10_s_later(
+    refusals: int, written: list[int]
+) -> None:
+    keeper, now, sent = NodeKeeper(NodeSettings("n"), NoReader(), timedelta(seconds=10)), NOW, []
+    while now < NOW + timedelta(seconds=60):
+        for write in keeper.due_writes(now):
+            if write.resource == "nodes":
+                sent.append((now - NOW).total_seconds())
+                keeper.take_answer(len(sent) <= refusals, now)
+        wake_at = keeper.wake_at()
+        assert wake_at is not None
+        now = max(now, wake_at)
+    assert sent == written

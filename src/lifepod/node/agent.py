@@ -1,7 +1,7 @@
 """One node's agent: hears of its pods, asks the lifecycle core what to do, and has it done.
 
 Plain and synchronous, a `turn.Part`. All it knows of a pod is one frozen `Entry`; every decision is `lifecycle.machine.step`'s.
-Orders are made in `orders.py`, events in `event_recorder.py`, the Node object in `node_status.py`, the heartbeat in `lease.py`.
+Orders are made in `orders.py`, events in `event_recorder.py`; the Node object and the heartbeat are `node_keeper.py`'s.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ from lifepod.lifecycle.vocabulary import (
     Seen,
     Step,
 )
-from lifepod.node import lease, notices, orders
+from lifepod.node import lease, node_keeper, notices, orders
 from lifepod.node.event_recorder import EventRecorder, field_path_of, node_reference, pod_reference
+from lifepod.node.node_keeper import NodeKeeper, NodeKeeperState
 from lifepod.node.node_names import node_names
-from lifepod.node.node_status import REPORT_EVERY, NodeSettings, Pressures, new_node, node_status
+from lifepod.node.node_status import NodeSettings, Pressures
 from lifepod.node.orders import Setting, Subject
 from lifepod.node.pod_volumes import MintToken
 from lifepod.node.reader import Reader
@@ -78,10 +79,7 @@ class AgentState(NamedTuple):
     entries: Mapping[str, Entry]
     orphans: Mapping[str, RuntimeReport]
     events: object
-    started_at: datetime | None
-    lease_at: datetime | None
-    status_at: datetime | None
-    pressures: Pressures
+    node: NodeKeeperState
     is_paused: bool
     held: tuple[News, ...]
     told: frozenset[str] = frozenset()
@@ -123,7 +121,8 @@ class Agent:
         self.name = f"node/{settings.name}"
         self.interests: tuple[Interest, ...] = (Interest("pods", settings.name),)
         self.settings, self.skew = settings, skew
-        self._reader, self._references, self._heartbeat = reader, references, heartbeat
+        self._reader, self._references = reader, references
+        self._keeper = NodeKeeper(settings, reader, heartbeat)
         names = node_names(settings.name, cluster_dns, node_resolv_conf)
         self._setting = Setting(settings.name, settings.addresses, reader, mint, settings.allocatable, names)
         self._scheme = scheme
@@ -146,10 +145,6 @@ class Agent:
         self._timers: list[tuple[datetime, int, str]] = []
         self._number = 0
         self._facts: NodeFacts | None = None
-        self._started_at: datetime | None = None
-        self._lease_at: datetime | None = None
-        self._status_at: datetime | None = None
-        self._pressures = Pressures()
         self._is_paused = False
         self._held: list[News] = []
 
@@ -165,7 +160,7 @@ class Agent:
         now += self.skew
         effects: Effects = []
         self._written.clear()
-        self._keep_node(effects, now)
+        effects += self._keeper.due_writes(now)
         for each in news:
             self._take(each, effects, now)
         if self._orphans:
@@ -190,7 +185,7 @@ class Agent:
                 break
             heapq.heappop(timers)
         first = timers[0][0] if timers else None
-        for at in (self._lease_at, self._status_at, self._measure_at):
+        for at in (self._keeper.wake_at(), self._measure_at):
             if at is not None and (first is None or at < first):
                 first = at
         return first - self.skew if first is not None else None
@@ -200,10 +195,7 @@ class Agent:
             dict(self._entries),
             dict(self._orphans),
             self._events.snapshot(),
-            self._started_at,
-            self._lease_at,
-            self._status_at,
-            self._pressures,
+            self._keeper.state,
             self._is_paused,
             tuple(self._held),
             self._told,
@@ -215,9 +207,8 @@ class Agent:
         self._references.forget(self.name)
         self._entries, self._orphans = dict(state.entries), dict(state.orphans)
         self._events.restore(state.events)  # type: ignore[arg-type]  # what this recorder's snapshot returned
-        self._started_at, self._facts = state.started_at, None
-        self._lease_at, self._status_at = state.lease_at, state.status_at
-        self._pressures, self._is_paused, self._held = state.pressures, state.is_paused, list(state.held)
+        self._keeper.state, self._facts = state.node, None
+        self._is_paused, self._held = state.is_paused, list(state.held)
         self._told, self._measure_at = state.told, state.measure_at
         self._measured = {uid: None for uid, entry in self._entries.items() if has_disk_limits(entry.obj)}
         self._timers, self._dirty = [], {}
@@ -235,8 +226,7 @@ class Agent:
     def resume(self) -> None:
         """Speak again, the node's status first; tell the cluster's loop that the agent is due."""
         self._is_paused = False
-        if self._started_at is not None:
-            self._status_at = self._started_at
+        self._keeper.tell_soon()
 
     def forget_all(self) -> None:
         """Know nothing, as after a restart; the cluster's loop must tell it everything again."""
@@ -245,13 +235,13 @@ class Agent:
         self._entries, self._orphans, self._dirty, self._timers, self._held = {}, {}, {}, [], []
         self._measured, self._measure_at = {}, None
         self._events = EventRecorder(self.node, self._has_event)
-        self._told = frozenset()
-        self._started_at = self._lease_at = self._status_at = self._facts = None
+        self._told, self._facts = frozenset(), None
+        self._keeper.forget()
 
     @property
     def pressures(self) -> Pressures:
         """What the node suffers from."""
-        return self._pressures
+        return self._keeper.pressures
 
     @property
     def is_paused(self) -> bool:
@@ -267,7 +257,7 @@ class Agent:
 
     def suffer(self, pressures: Pressures) -> None:
         """Change what the node suffers from; its conditions are told at its next look."""
-        self._pressures, self._status_at = pressures, self._started_at
+        self._keeper.suffer(pressures)
 
     @property
     def pods(self) -> tuple[str, ...]:
@@ -293,30 +283,10 @@ class Agent:
 
     # -------------------------------------------------------------------------------- the node itself
 
-    def _keep_node(self, effects: Effects, now: datetime) -> None:
-        """Register at first, then renew the lease and the status when they are due."""
-        first = self._started_at is None
-        if first:
-            self._started_at = now
-        node = None
-        if first or (self._status_at is not None and now >= self._status_at):
-            node = self._reader.get("nodes", "", self.node)
-            if node is None:
-                effects.append(Write("create", "nodes", "", self.node, new_node(self.settings, now, self._pressures)))
-            else:
-                status = node_status(self.settings, self._pressures, node.get("status") or {}, now)
-                effects.append(Write("update", "nodes", "", self.node, {"status": status}, "status"))
-            self._status_at = now + REPORT_EVERY if self._heartbeat is not None else None
-        if self._heartbeat is not None and (self._lease_at is None or now >= self._lease_at):
-            held = self._reader.get("leases.coordination.k8s.io", lease.NAMESPACE, self.node)
-            node = node or (self._reader.get("nodes", "", self.node) if held is None else None)
-            effects.append(lease.renewal(self.node, node["metadata"]["uid"] if node else "", held, now))
-            self._lease_at = now + self._heartbeat
-
     def _node_facts(self) -> NodeFacts:
         if self._facts is None:
             self._facts = NodeFacts(
-                self.node, self.settings.addresses, scheme=self._scheme, agent_started_at=self._started_at
+                self.node, self.settings.addresses, scheme=self._scheme, agent_started_at=self._keeper.started_at
             )
         return self._facts
 
@@ -336,7 +306,7 @@ class Agent:
                 if ended.number != _REFRESH:
                     self._take_ended(uid, ended)
             case Answered(write, _, error):
-                self._take_answer(write, error)
+                self._take_answer(write, error, now)
 
     def _take_pod(self, obj: JsonObject, effects: Effects, now: datetime) -> None:
         uid = obj["metadata"]["uid"]
@@ -366,8 +336,9 @@ class Agent:
         Differs: a pod that a scheduler has bound is not weighed a second time; the answer would be the same.
         """
         status = obj.get("status") or {}
-        if not status.get("startTime") and any(self._pressures[:3]):
-            strained = refusal_under_pressure(obj, *self._pressures[:3])
+        pressures = self._keeper.pressures
+        if not status.get("startTime") and (pressures.memory or pressures.disk or pressures.pid):
+            strained = refusal_under_pressure(obj, pressures.memory, pressures.disk, pressures.pid)
             if strained is not None:
                 return strained
         bound = any(c["type"] == "PodScheduled" and c["status"] == "True" for c in status.get("conditions") or ())
@@ -411,14 +382,16 @@ class Agent:
             self._ended.setdefault(uid, []).append(ended)
             self._dirty[uid] = None
 
-    def _take_answer(self, write: Write, error: ApiError | None) -> None:
-        """What became of a deletion; a status that was refused is decided anew with the next news of the pod."""
+    def _take_answer(self, write: Write, error: ApiError | None, now: datetime) -> None:
+        """What became of a deletion or of the node; a pod's status that was refused is decided anew with its next news."""
         kind, _, rest = write.tag.partition(" ")
-        if kind == "delete" and self._started_at is not None:
+        if kind == "delete":
             uid, _, number = rest.partition(" ")
             gone = error is None or error.code in (404, 409)
             outcome = Done() if gone else Failed("", str(error))
-            self._take_ended(uid, Ended(int(number), outcome, self._started_at))
+            self._take_ended(uid, Ended(int(number), outcome, now))
+        elif kind == node_keeper.TAG:
+            self._keeper.take_answer(error is not None, now)
 
     def _refresh(self, reference: Reference, effects: Effects) -> None:
         """An object that volumes are made of changed: make their files anew.
