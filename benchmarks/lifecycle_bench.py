@@ -26,8 +26,8 @@ def main() -> None:
     world = World(pod_json({"containers": [container()]}))
     world.run(5)
     settled = world.seen()
-    (newest,) = settled.report.containers
-    news = settled._replace(report=settled.report._replace(containers=(newest._replace(user=(0, 0, ())),)))
+    (sandbox,) = settled.report.sandboxes
+    news = settled._replace(report=settled.report._replace(sandboxes=(sandbox._replace(ips=("10.1.0.6",)),)))
     quiet = microseconds(lambda: step(world.memory, settled, world.now), 50_000)
     busy = microseconds(lambda: step(world.memory, news, world.now), 5_000)
     print(f"without news {quiet:.2f} µs (goal 20), with news {busy:.1f} µs (goal 100)")

@@ -130,9 +130,9 @@ def test_a_name_that_is_no_image_is_never_looked_for() -> None:
     assert times(world, InspectImage) == []
 
 
-@pytest.mark.parametrize(("is_present", "times_told"), [(True, 2), (False, 3)])
+@pytest.mark.parametrize(("is_present", "times_told"), [(True, 3), (False, 3)])
 def test_pull_secrets_that_nobody_has_are_told_of_with_every_sync(is_present: bool, times_told: int) -> None:
-    """lifecycle.md §8. A pod that runs has one sync that starts it and one that sees it run."""
+    """lifecycle.md §8. A pod that runs has one sync that starts it and two that see its sandbox and its container."""
 
     def run(*missing: str) -> list[tuple[str, str]]:
         script = Script(image_present=is_present, pull=lambda image, nth: Failed("ErrImagePull", "denied"))

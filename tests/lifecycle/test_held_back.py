@@ -11,10 +11,11 @@ from mini_runtime import Life, Script, World, container, pod_json
 
 from lifepod.lifecycle import step
 from lifepod.lifecycle.memory import HeldBack, PodMemory, memory_from_json, memory_to_json, with_moments
-from lifepod.lifecycle.vocabulary import Seen, Step
+from lifepod.lifecycle.vocabulary import Probed, Seen, Step
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 PROBE = {"exec": {"command": ["true"]}, "periodSeconds": 7}
+PATIENT = {**PROBE, "periodSeconds": 20, "failureThreshold": 100}
 
 
 @dataclass
@@ -26,10 +27,16 @@ class Thorough(World):
         return super()._look()
 
 
+def flapping(name: str, kind: str, at: float) -> Probed:
+    """A probe that changes its mind every 33 s."""
+    return Probed("success") if int(at / 33) % 2 else Probed("failure", "no")
+
+
 PODS: list[tuple[str, dict[str, Any]]] = [
     ("one container", {"containers": [container()]}),
     ("with probes", {"containers": [container(livenessProbe=PROBE, readinessProbe=PROBE)]}),
     ("beside one that runs and is probed", {"containers": [container(), container("runs", readinessProbe=PROBE)]}),
+    ("beside one that runs and fails slowly", {"containers": [container(), container("runs", livenessProbe=PATIENT)]}),
     ("a deadline in the middle of a back-off", {"activeDeadlineSeconds": 75, "containers": [container()]}),
     ("an init container", {"initContainers": [container("first")], "containers": [container("runs")]}),
 ]
@@ -39,9 +46,29 @@ def life(name: str, attempt: int) -> Life:
     return Life() if name == "runs" else Life(1.0, 1)
 
 
+def next_generation(world: World) -> None:
+    """News in the middle of a back-off, after which its syncs no longer end with it."""
+    assert world.obj is not None
+    world.obj = {**world.obj, "metadata": {**world.obj["metadata"], "generation": 2}}
+
+
+SCRIPTS = {
+    "probes succeed": Script(life=life),
+    "probes flap": Script(life=life, probe=flapping, probe_seconds=1.0),
+    "a probe fails when a sync is due": Script(
+        life=life, probe=lambda name, kind, at: Probed("failure", "no"), probe_seconds=4.0
+    ),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 @pytest.mark.parametrize(("about", "spec"), PODS, ids=[about for about, _ in PODS])
-def test_a_quiet_sync_says_what_a_whole_one_says(about: str, spec: dict[str, Any]) -> None:
-    quick, thorough = (cls(pod_json(spec), Script(life=life)).run(400) for cls in (World, Thorough))
+def test_a_quiet_sync_says_what_a_whole_one_says(about: str, spec: dict[str, Any], script: Script) -> None:
+    def told(world: World) -> World:
+        world.at(93.5, lambda: next_generation(world))
+        return world.run(400)
+
+    quick, thorough = (told(cls(pod_json(spec), script)) for cls in (World, Thorough))
     assert quick.events == thorough.events
     assert quick.statuses == thorough.statuses
     assert quick.actions == thorough.actions

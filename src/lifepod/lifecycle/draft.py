@@ -15,7 +15,7 @@ class Draft:
 
     __slots__ = (
         "actions", "again", "attempts", "backoffs", "because", "before", "deadline_passed", "delete_asked", "events", "finished",
-        "grace_seconds", "held_back", "image_backoffs", "kill_request", "killing_pod", "kills", "known_pod", "mount_delay_seconds",
+        "grace_seconds", "held_back", "image_backoffs", "is_sync_owed", "kill_request", "killing_pod", "kills", "known_pod", "mount_delay_seconds",
         "mount_retry_at", "mounted", "node", "now", "number", "pod_gone", "probes", "probing", "profile", "reasons", "reasons_shown",
         "refresh_at", "refusal", "removed", "report", "resend_at", "retry_at", "seen", "sent", "status", "status_out", "stop_seen_at",
         "sync", "sync_at", "sync_wanted", "under_way", "unmounted", "worker",
@@ -40,6 +40,7 @@ class Draft:
             self.mounted, self.mount_delay_seconds, self.mount_retry_at, self.kills, self.killing_pod, self.grace_seconds,
             self.kill_request, self.refusal, self.stop_seen_at, self.retry_at, self.deadline_passed, self.unmounted,
             self.delete_asked, self.status, self.sent, self.resend_at, self.refresh_at, _held_back,
+            self.is_sync_owed,
         ) = memory  # fmt: skip
         self.under_way: list[UnderWay] = list(under_way)
 
@@ -83,6 +84,7 @@ class Draft:
             self.probing, self.mounted, self.mount_delay_seconds, self.mount_retry_at, self.kills, self.killing_pod,
             self.grace_seconds, self.kill_request, self.refusal, self.stop_seen_at, self.retry_at, self.deadline_passed,
             self.unmounted, self.delete_asked, self.status, self.sent, self.resend_at, self.refresh_at, self.held_back,
+            self.is_sync_owed,
         )  # fmt: skip
 
     def step(self, wake_at: datetime | None) -> Step:

@@ -137,7 +137,7 @@ def _value_from(
         return field_text(pod, ref.get("fieldPath", ""), lookups)
     if ref := source.get("resourceFieldRef"):
         named = ref.get("containerName")
-        return resource_text(ref, _container(pod, named) if named else container, lookups)
+        return resource_text(ref, container_of(pod, named) if named else container, lookups)
     if ref := source.get("configMapKeyRef"):
         return _key(pod, ref, lookups.config_map(ref.get("name", "")), "configmap", "ConfigMap")
     if ref := source.get("secretKeyRef"):
@@ -158,7 +158,8 @@ def _key(pod: JsonObject, ref: JsonObject, found: JsonObject | None, word: str, 
     return value
 
 
-def _container(pod: JsonObject, name: str) -> JsonObject:
+def container_of(pod: JsonObject, name: str) -> JsonObject:
+    """The part of the pod's spec that describes the container of that name; empty when there is none."""
     spec = pod["spec"]
     for member in ("containers", "initContainers", "ephemeralContainers"):
         for c in spec.get(member) or ():

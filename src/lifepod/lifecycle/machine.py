@@ -13,7 +13,7 @@ from lifepod.lifecycle import event_reasons as say
 from lifepod.lifecycle.draft import Draft
 from lifepod.lifecycle.kills import advance_kills, kill_every, take_kill_end
 from lifepod.lifecycle.memory import HeldBack, PodMemory, StartTask, UnderWay, VolumesTask, with_moments
-from lifepod.lifecycle.news import take_pod, take_report
+from lifepod.lifecycle.news import take_pod, take_report, want_syncs
 from lifepod.lifecycle.pod_phase import TERMINAL
 from lifepod.lifecycle.pod_status import generate_status, publish
 from lifepod.lifecycle.pod_worker import deadline_at, stop_cause
@@ -98,12 +98,11 @@ def _still_held_back(memory: PodMemory, waiting: HeldBack, seen: Seen, now: date
 
 
 def _remember_waiting(d: Draft) -> None:
-    """Keep in mind a sync that ended in this step, changed nothing and only held containers back."""
-    if d.worker != "syncing" or not d.events or d.actions or d.sync is not None or d.status_out is not None:
+    """Keep in mind a sync that ended in this step and did nothing but hold containers back."""
+    if d.worker != "syncing" or d.actions or d.sync is not None:
         return
     until = min((b.until for b in d.because if b.verdict == "held back" and b.until is not None), default=None)
-    is_quiet = d.retry_at is None and not d.again and d.refresh_at is None and d.reasons == d.before.reasons
-    if until is None or not is_quiet or any(e.reason != "BackOff" for e in d.events):
+    if until is None or any(e.reason != "BackOff" for e in d.events):
         return
     sync_at, d.sync_at = d.sync_at, None
     d.held_back = HeldBack(tuple(d.events), until, _wake_at(d))
@@ -264,17 +263,22 @@ def _begin_sync(d: Draft) -> None:
         d.events.append(say.network_not_ready())
         d.sync_at = d.now + NETWORK_RETRY
         return
-    d.sync = new_sync(d)
+    d.sync, d.is_sync_owed, said = new_sync(d), False, len(d.events)
     run_tasks(d)
     if d.sync is not None and not d.sync.tasks:
+        if len(d.events) == said:  # another one would find nothing to do either, and say nothing
+            d.sync = d.sync._replace(is_followed=False)
         _end_sync(d)
 
 
 def _end_sync(d: Draft) -> None:
-    """When the next sync is: the end of a back-off, the usual retry after an error, soon when a new reason is to be shown."""
+    """When the next sync is: at once when something happened meanwhile, else at the end of a back-off or after the usual delay."""
     assert d.sync is not None
     sync, d.sync = d.sync, None
+    want_syncs(d, sync.report)
     moments = []
+    if d.sync_wanted or sync.is_followed:
+        moments.append(d.now)
     if sync.failed:
         moments.append(d.now + ERROR_RETRY)
     if sync.retry_at is not None:
@@ -287,18 +291,21 @@ def _end_sync(d: Draft) -> None:
 
 
 def _prune_dead(d: Draft) -> None:
-    """Of each container one dead instance is kept, the newest.
+    """Of each container one dead instance is kept, the newest; one that never started goes when another took its place.
 
-    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/pod_container_deletor.go: getContainersToDeleteInPod
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/pod_container_deletor.go: getContainersToDeleteInPod;
+            pkg/kubelet/kuberuntime/kuberuntime_gc.go: evictableContainers
     """
     if len(d.report.containers) < 2:
         return
-    kept: set[str] = set()
+    dead: set[str] = set()
+    newer: set[str] = set()
     for r in d.report.containers:
+        if (r.state == "exited" and r.name in dead) or (r.state == "created" and r.name in newer):
+            remove_container(d, r.name, r.id)
+        newer.add(r.name)
         if r.state == "exited":
-            if r.name in kept:
-                remove_container(d, r.name, r.id)
-            kept.add(r.name)
+            dead.add(r.name)
 
 
 def _prune_sandboxes(d: Draft) -> None:

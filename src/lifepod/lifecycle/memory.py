@@ -105,13 +105,16 @@ Task: TypeAlias = StartTask | KillTask | KillPodTask | SandboxTask | VolumesTask
 
 class Sync(NamedTuple):
     """A sync under way: the first task is the current one. `failed`: try again after the usual delay. `exited`: when each
-    container's newest dead instance ended, as the sync found it."""
+    container's newest dead instance ended, as the sync found it. `report`: what the runtime had when it began;
+    `is_followed`: another one comes right after it."""
 
     tasks: tuple[Task, ...]
     sandbox_id: str = ""
     failed: bool = False
     retry_at: datetime | None = None
     exited: tuple[tuple[str, datetime], ...] = ()
+    report: RuntimeReport = RuntimeReport()
+    is_followed: bool = False
 
 
 class HeldBack(NamedTuple):
@@ -143,7 +146,8 @@ class ProbeWorker(NamedTuple):
 
 class PodMemory(NamedTuple):
     """All that the core remembers of one pod. `status`: as last generated; `sent`: as last handed out to be written;
-    `refresh_at`: when the status is made again to show what the last sync found, without a sync."""
+    `refresh_at`: when the status is made again to show what the last sync found, without a sync; `is_sync_owed`: the next sync
+    is followed by another."""
 
     worker: WorkerState = "syncing"
     pod: Pod | None = None
@@ -179,6 +183,7 @@ class PodMemory(NamedTuple):
     resend_at: datetime | None = None
     refresh_at: datetime | None = None
     held_back: HeldBack | None = None
+    is_sync_owed: bool = False
 
 
 _SYNC_AT = PodMemory._fields.index("sync_at")

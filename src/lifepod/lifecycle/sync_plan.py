@@ -225,7 +225,8 @@ def _take_sandbox(d: Draft, outcome: Outcome) -> None:
 
 def new_sync(d: Draft) -> Sync:
     """The tasks every sync begins with."""
-    return Sync((PlanTask(),) if d.mounted else (VolumesTask(), PlanTask()))
+    tasks: tuple[Task, ...] = (PlanTask(),) if d.mounted else (VolumesTask(), PlanTask())
+    return Sync(tasks, report=d.report, is_followed=d.is_sync_owed)
 
 
 def cut_short(d: Draft) -> None:

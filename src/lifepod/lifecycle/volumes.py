@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from lifepod.api.objects import JsonObject
-from lifepod.lifecycle.environment import ConfigError, Lookups, field_text, resource_text, secret_bytes
+from lifepod.lifecycle.environment import ConfigError, Lookups, container_of, field_text, resource_text, secret_bytes
 
 DEFAULT_MODE = 0o644
 
@@ -156,10 +156,7 @@ def _downward(source: JsonObject, mode: int | None, pod: JsonObject, lookups: Lo
             text = field_text(pod, ref.get("fieldPath", ""), lookups)
         else:
             ref = item.get("resourceFieldRef") or {}
-            named = ref.get("containerName", "")
-            text = resource_text(
-                ref, next((c for c in pod["spec"].get("containers") or () if c["name"] == named), {}), lookups
-            )
+            text = resource_text(ref, container_of(pod, ref.get("containerName", "")), lookups)
         if isinstance(text, ConfigError):
             return MountError(text.message)
         own = item.get("mode")

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 from lifepod.api.objects import JsonObject, dig
 from lifepod.api.quantity import parse_quantity
 from lifepod.lifecycle import vocabulary as v
-from lifepod.lifecycle.environment import ConfigError, Lookups, environment_of, expanded, expanded_all
+from lifepod.lifecycle.environment import ConfigError, Lookups, container_of, environment_of, expanded, expanded_all
 from lifepod.lifecycle.pod_files import NodeNames, hostname_of, hosts_file, resolv_conf
 from lifepod.node.pod_volumes import MintToken, pod_volumes
 from lifepod.node.reader import Reader
@@ -156,23 +156,13 @@ def sandbox_config(pod: JsonObject, attempt: int, setting: Setting) -> r.Sandbox
 # ------------------------------------------------------------------------------------------------ the container
 
 
-def spec_of(pod: JsonObject, container: str) -> JsonObject:
-    """The container's part of the pod's spec."""
-    spec = pod["spec"]
-    for member in ("containers", "initContainers", "ephemeralContainers"):
-        for each in spec.get(member) or ():
-            if each["name"] == container:
-                return dict(each)
-    return {}
-
-
 def container_config(action: v.CreateContainer, subject: Subject, setting: Setting) -> r.ContainerConfig | ConfigError:
     """Everything that the runtime needs to create the container.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/kuberuntime_container.go: generateContainerConfig
     """
     pod = subject.obj
-    spec = spec_of(pod, action.container)
+    spec = container_of(pod, action.container)
     env = environment_of(pod, spec, lookups_of(subject, setting))
     if isinstance(env, ConfigError):
         return env
@@ -300,7 +290,7 @@ def security_config(pod: JsonObject, spec: JsonObject) -> r.SecurityConfig:
 def _with_port(handler: v.Handler, pod: JsonObject, container: str) -> v.Handler:
     """A named port becomes its number."""
     if isinstance(handler, (v.HttpGetHandler, v.TcpHandler)) and isinstance(handler.port, str):
-        for port in spec_of(pod, container).get("ports") or ():
+        for port in container_of(pod, container).get("ports") or ():
             if port.get("name") == handler.port:
                 return handler._replace(port=port["containerPort"])
         if handler.port.isdigit():
@@ -318,12 +308,14 @@ def _for_probe(handler: v.Handler, pod: JsonObject, container: str) -> v.Handler
         if not any("$" in word for word in handler.command):
             return handler
         values = {
-            e["name"]: e.get("value") or "" for e in spec_of(pod, container).get("env") or () if not e.get("valueFrom")
+            e["name"]: e.get("value") or ""
+            for e in container_of(pod, container).get("env") or ()
+            if not e.get("valueFrom")
         }
         return v.ExecHandler(tuple(expanded(word, values) for word in handler.command))
     return _with_port(handler, pod, container)
 
 
 def _stop_signal(pod: JsonObject, container: str) -> str:
-    signal = dig(spec_of(pod, container), "lifecycle", "stopSignal") or "SIGTERM"
+    signal = dig(container_of(pod, container), "lifecycle", "stopSignal") or "SIGTERM"
     return str(signal).removeprefix("SIG")
