@@ -33,6 +33,9 @@ def test_exec_and_clients(kube_real: lifepod.RealKube) -> None:
     kubernetes.config.load_incluster_config()
     assert len(kubernetes.client.CoreV1Api().list_node().items) == 1
     assert os.environ["KUBECONFIG"] == str(kube_real.kubeconfig)
+    with kube_real.as_service_account(), pytest.raises(kubernetes.client.ApiException, match="Forbidden"):
+        kubernetes.config.load_incluster_config()
+        kubernetes.client.CoreV1Api().list_node()
 
 
 def test_what_only_virtual_time_can_is_refused(kube_real: lifepod.RealKube) -> None:

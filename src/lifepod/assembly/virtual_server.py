@@ -85,14 +85,14 @@ class Files(NamedTuple):
     folder: Path
 
 
-def written_files(folder: Path, config: JsonObject, token: str, ca_pem: bytes) -> Files:
+def written_files(folder: Path, config: JsonObject, token: str, ca_pem: bytes, namespace: str = "default") -> Files:
     """Write them into a new folder that only we can read."""
     folder.mkdir(mode=0o700)
     kubeconfig = folder / "kubeconfig"
     _write(kubeconfig, orjson.dumps(config, option=orjson.OPT_INDENT_2))
     _write(folder / "token", token.encode())
     _write(folder / "ca.crt", ca_pem)
-    _write(folder / "namespace", b"default")
+    _write(folder / "namespace", namespace.encode())
     return Files(kubeconfig, folder)
 
 

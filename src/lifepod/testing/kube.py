@@ -20,20 +20,20 @@ from lifepod.assembly.virtual_clock import DEFAULT_LIMIT, LengthOfTime, TurnedCl
 from lifepod.assembly.virtual_server import Mounted, mount
 from lifepod.runtime.sim import Program
 from lifepod.runtime.sim.streams import SimStreams
-from lifepod.testing.clients import Clients
 from lifepod.testing.differences import differences
 from lifepod.testing.environment import Environment
 from lifepod.testing.errors import TestingError
-from lifepod.testing.objects import Inside, Objects, required_pod
+from lifepod.testing.objects import Inside, required_pod
 from lifepod.testing.options import Options, settings_of
 from lifepod.testing.recorder import Recorder
+from lifepod.testing.service_account import Accounts
 from lifepod.testing.snapshot import Snapshot
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Callable[..., Any])
 
 
-class Kube(Objects, Clients):
+class Kube(Accounts):
     """A cluster in virtual time. Use it as a context manager, or `close` it."""
 
     def __init__(self, options: Options | None = None, sim: SimulatedCluster | None = None) -> None:

@@ -24,11 +24,11 @@ from lifepod.assembly.virtual_server import Files, server_thread, written_files
 from lifepod.clock import Clock
 from lifepod.runtime.base import LogOptions, NodeStreams
 from lifepod.simulation.clock_modes import length_of_time
-from lifepod.testing.clients import Clients
 from lifepod.testing.environment import Environment
 from lifepod.testing.errors import NotVirtual, TestingError
-from lifepod.testing.objects import Inside, Objects, required_pod
+from lifepod.testing.objects import Inside, required_pod
 from lifepod.testing.recorder import Recorder
+from lifepod.testing.service_account import Accounts
 
 T = TypeVar("T")
 _GLANCE_SECONDS = 0.01
@@ -42,7 +42,7 @@ class _Inside:
         self.clock: Clock = local.clock
 
 
-class RealKube(Objects, Clients):
+class RealKube(Accounts):
     """A cluster of the sandbox (or `runtime="host"`). Use it as a context manager, or `open` and `close` it."""
 
     def __init__(self, nodes: int = 1, runtime: str = "sandbox") -> None:
