@@ -25,6 +25,7 @@ MASKS = [
     (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "<time>"),
     (r"https://127\.0\.0\.1:\d+", "<server>"),
     (r"127\.0\.0\.1:\d+ ->", "127.0.0.1:<port> ->"),
+    (r'("resourceVersion": )"\d+"', r"\1<rv>"),
     (r"(resourceVersion: )\"?\d+\"?", r"\1<rv>"),
     (r"(Resource Version: +)\d+", r"\1<rv>"),
     (r"\b10\.96\.\d+\.\d+\b", "<cluster-ip>"),
