@@ -667,6 +667,23 @@ def test_a_pod_is_bound_once(api):
     )
 
 
+@pytest.mark.parametrize(
+    ("binding", "code", "message"),
+    [
+        ({"metadata": {"name": "b"}, "target": {"name": "n1"}}, 400, "name in URL does not match name in Binding object"),
+        ({"target": {"kind": "Node"}}, 500, "target.name: Required value"),
+        ({"target": {"kind": "Pod", "name": "n1"}}, 500, 'target.kind: Unsupported value: "Pod": supported values: "Node", "<empty>"'),
+    ],
+)  # fmt: skip
+def test_a_binding_says_which_pod_goes_to_which_node(api, binding, code, message):
+    create(api, "pods", pod())
+    assert refusal(api.carry_out, Write("create", "pods", "default", "a", binding, "binding"), NOW)[::2] == (
+        code,
+        message,
+    )
+    assert "nodeName" not in api.store.get("pods", "default", "a")["spec"]
+
+
 def test_eviction_asks_the_disruption_budget(api):
     create(api, "pods", pod(labels={"app": "x"}))
     bound(api)

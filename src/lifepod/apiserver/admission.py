@@ -21,6 +21,7 @@ from lifepod.apiserver.escalation import check_escalation
 from lifepod.apiserver.namespace_limits import check_limit_ranges, check_quotas, with_limit_range_defaults
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.pod_admission import admitted_pod
+from lifepod.apiserver.pod_security import check_pod_security
 from lifepod.apiserver.status_errors import forbidden, invalid_object, not_found
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def check_admission(
     """Validating admission, after the object's own validation. `asks`: policies and webhooks, too. Raises ApiError, Unanswered."""
     if old is None:
         check_limit_ranges(api, kind, obj)
+    check_pod_security(api, kind, obj, old)
     if asks and api.session is not None:
         agree(api, Call("CREATE" if old is None else "UPDATE", kind, obj, old, options))
     if old is None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from lifepod.api.field_errors import FieldError, not_supported, required
 from lifepod.api.objects import JsonObject, dig, format_time
+from lifepod.api.writes import ApiError
+from lifepod.apiserver.http_errors import bad_request, refusal
 from lifepod.apiserver.options import WriteOptions
-from lifepod.apiserver.status_errors import conflict, invalid, not_found, success_created
+from lifepod.apiserver.status_errors import conflict, not_found, success_created
 
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
@@ -22,8 +24,10 @@ def bind(api: Api, namespace: str, name: str, binding: JsonObject, options: Writ
     metadata = binding.get("metadata") or {}
     name = name or metadata.get("name", "")
     node = dig(binding, "target", "name") or ""
+    if metadata.get("name", name) != name:
+        raise bad_request("name in URL does not match name in Binding object")
     if errors := _binding_errors(binding):
-        raise invalid("", "Binding", name, errors)
+        raise _unread(errors)
     pod = api.store.get("pods", namespace, name)
     if pod is None:
         raise not_found(kind, name)
@@ -41,6 +45,12 @@ def bind(api: Api, namespace: str, name: str, binding: JsonObject, options: Writ
     if not options.dry_run:
         api.store.update("pods", bound(pod, node, metadata, options), options.now)
     return success_created()
+
+
+def _unread(errors: list[FieldError]) -> ApiError:
+    """500: upstream lets these errors fall through as they are."""
+    texts = [str(error) for error in errors]
+    return refusal(500, "", texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]")
 
 
 def _binding_errors(binding: JsonObject) -> list[FieldError]:

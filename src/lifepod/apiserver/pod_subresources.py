@@ -18,6 +18,7 @@ from lifepod.apiserver.admission import agree, as_webhooks_want
 from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.metadata import has_changed_spec, kept_metadata, with_names
 from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.pod_security import check_pod_security
 from lifepod.apiserver.status_errors import invalid_object, not_found
 from lifepod.apiserver.update import write
 
@@ -78,6 +79,7 @@ def _update_part(
         generation = old["metadata"].get("generation", 0) + 1
         new = {**new, "metadata": {**new["metadata"], "generation": generation}}
     new = api.managed(kind, new, old, options, subresource)
+    check_pod_security(api, kind, new, old)
     if api.session is not None:
         agree(api, Call("UPDATE", kind, new, old, options, subresource))
     return write(api, kind, new, old, options)
