@@ -7,6 +7,7 @@ from typing import Final
 from lifepod.api import names
 from lifepod.api.field_errors import FieldError, invalid, required
 from lifepod.api.kinds import Kind, status_of
+from lifepod.api.metrics_v1beta1 import GROUP as METRICS
 from lifepod.api.objects import JsonObject
 from lifepod.api.validation_spec import changed_object, new_object
 
@@ -39,8 +40,10 @@ _PRIORITIES: Final = {
     "discovery.k8s.io": 16200,
     "flowcontrol.apiserver.k8s.io": 16100,
     "resource.k8s.io": 15900,
+    METRICS: 100,
 }
-"""Source: k8s.io/kubernetes v1.34.4 pkg/controlplane/apiserver/aggregator.go: DefaultGenericAPIServicePriorities"""
+"""Source: k8s.io/kubernetes v1.34.4 pkg/controlplane/apiserver/aggregator.go: DefaultGenericAPIServicePriorities;
+for metrics sigs.k8s.io/metrics-server manifests/base/apiservice.yaml"""
 
 
 def local_service(group: str, version: str, now: str, *, is_custom: bool) -> JsonObject:
@@ -50,7 +53,15 @@ def local_service(group: str, version: str, now: str, *, is_custom: bool) -> Jso
             k8s.io/kubernetes v1.34.4 pkg/controlplane/controller/crdregistration/crdregistration_controller.go
     """
     managed = "true" if is_custom else "onstart"
-    priority = 100 if is_custom else 1 if not group else 30 if (group, version) == ("autoscaling", "v2") else 15
+    priority = (
+        100
+        if is_custom or group == METRICS
+        else 1
+        if not group
+        else 30
+        if (group, version) == ("autoscaling", "v2")
+        else 15
+    )
     return {
         "metadata": {
             "name": f"{version}.{group}",

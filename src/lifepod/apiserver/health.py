@@ -34,7 +34,10 @@ def _well() -> str:
 
 
 class Health:
-    """Answers the health paths from a list of checks. `ping` and `log` are always there, as upstream has them."""
+    """Answers the health paths from a list of checks. `ping` and `log` are always there, as upstream has them.
+
+    Differs: a check that fails says why; upstream withholds it.
+    """
 
     def __init__(self, checks: tuple[HealthCheck, ...] = ()) -> None:
         self._checks = (HealthCheck("ping", _well, True), HealthCheck("log", _well, True), *checks)

@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from lifepod.api.apiregistration import AUTOMANAGED, KINDS, RESOURCE, local_service
-from lifepod.api.metrics_v1beta1 import GROUP as METRICS
 from lifepod.api.objects import JsonObject, dig, format_time
 from lifepod.apiserver.options import WriteOptions
 
@@ -25,7 +24,7 @@ def register_builtin(api: Api, options: WriteOptions) -> None:
     served = dict.fromkeys((kind.group, kind.version) for kind in api.kinds if not kind.is_custom)
     now = format_time(options.now)
     for group, version in served:
-        if group not in (KINDS[0].group, METRICS):
+        if group != KINDS[0].group:
             _ensure(api, RESOURCE, local_service(group, version, now, is_custom=False), options)
     addresses = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [api.settings.service_cidr]}}
     _ensure(api, _ADDRESSES, addresses, options)

@@ -17,6 +17,7 @@ from lifepod.apiserver.app import App, ExtraPath, Hooks
 from lifepod.apiserver.auth import ADMIN, Authenticator
 from lifepod.apiserver.bootstrap import bootstrap
 from lifepod.apiserver.certificates import Credentials, sign_request
+from lifepod.apiserver.health import Health, HealthCheck
 from lifepod.apiserver.resource_requests import ResourceRequests
 from lifepod.apiserver.seams import Seams
 from lifepod.apiserver.service_account_tokens import ServiceAccountTokens
@@ -90,5 +91,14 @@ def control_plane(
     authenticator = Authenticator({token: ADMIN}, tokens.user_of)
     resources = ResourceRequests(seams)
     extra_paths = (tokens.answer, *around.extra_paths)
-    app = App(api.kinds, resources, authenticator, seams.authorize, hooks=around.hooks, extra_paths=extra_paths)
+    health = Health((HealthCheck("etcd", lambda: api.problem() or "", live=True),))
+    app = App(
+        api.kinds,
+        resources,
+        authenticator,
+        seams.authorize,
+        health=health,
+        hooks=around.hooks,
+        extra_paths=extra_paths,
+    )
     return ControlPlane(store, api, app, tokens, credentials, token, resources)

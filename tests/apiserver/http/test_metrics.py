@@ -117,6 +117,29 @@ def test_the_group_is_served_only_where_somebody_measures(site: Site) -> None:
     ]
 
 
+def test_the_group_is_registered_where_it_is_served(site: Site) -> None:
+    spec = site.json("/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io")["spec"]
+    assert spec == {
+        "group": "metrics.k8s.io",
+        "version": "v1beta1",
+        "groupPriorityMinimum": 100,
+        "versionPriority": 100,
+    }
+    assert Site(None).ask("/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io").status == 404
+
+
+def test_a_server_that_cannot_keep_what_it_is_told_is_not_well(site: Site) -> None:
+    assert site.ask("/readyz/etcd").body == b"ok"
+    site.plane.api.problem = lambda: "disk full"
+    for path in ("/readyz", "/livez", "/healthz"):
+        answer = site.ask(path)
+        assert (answer.status, answer.body) == (
+            500,
+            f"[+]ping ok\n[+]log ok\n[-]etcd failed: disk full\n{path[1:]} check failed\n".encode(),
+        )
+    assert site.ask("/readyz?exclude=etcd").status == 200
+
+
 def test_a_list_has_the_pods_that_run_and_are_known(site: Site) -> None:
     assert site.json(PODS) == {
         "kind": "PodMetricsList",
