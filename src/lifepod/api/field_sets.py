@@ -217,7 +217,7 @@ def missing_keys(type_: Type, element: JsonValue) -> str:
 
 def everything(value: JsonValue, type_: Type) -> FieldSet:
     """The node of a value that is wholly new: it and all below it are members, in the order of `sorted_set`."""
-    children: FieldSet = {}
+    children: FieldSet = {".": LEAF}
     if isinstance(value, dict):
         if value and is_granular_map(type_, value):
             if type_.kind == "object":
@@ -236,7 +236,7 @@ def everything(value: JsonValue, type_: Type) -> FieldSet:
         elements = {element_key(type_, element): element for element in value}
         for key in sorted(elements):
             children[key] = everything(elements[key], item)
-    return {".": LEAF, **children} if children else LEAF
+    return children if len(children) > 1 else LEAF
 
 
 def fields_of(value: JsonValue, type_: Type) -> FieldSet:

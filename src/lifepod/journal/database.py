@@ -20,6 +20,7 @@ COMPACT_AFTER = 5_000
 CHECKPOINT_PAGES: Final = 1_000
 BUSY_SECONDS: Final = 5.0
 _PAGE_BYTES: Final = 4_096
+_INSERT: Final = "INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?)"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS changes (
     revision INTEGER PRIMARY KEY, resource TEXT NOT NULL, key TEXT NOT NULL, body BLOB
@@ -92,8 +93,12 @@ class Database:
 
     def commit(self, rows: list[Row], busy_seconds: float = 0.0) -> None:
         """Put rows on disk, all or none; who else holds the file is waited for so long. Raises sqlite3.Error."""
-        with self._transaction(busy_seconds):
-            self.connection.executemany("INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?)", rows)
+        self._wait_for_others(busy_seconds)
+        if len(rows) == 1:
+            self.connection.execute(_INSERT, rows[0])  # is a transaction of its own
+        else:
+            with self._transaction():
+                self.connection.executemany(_INSERT, rows)
         self.revision = rows[-1].revision
         for row in rows:
             self._unchecked_pages += 2 + row.size // _PAGE_BYTES
@@ -113,18 +118,21 @@ class Database:
     def tidy(self) -> None:
         """Delete what was replaced, and move the log's pages to their place. Raises sqlite3.Error; nothing is lost then."""
         if len(self._dead) > COMPACT_AFTER:
-            with self._transaction(BUSY_SECONDS):
+            self._wait_for_others(BUSY_SECONDS)
+            with self._transaction():
                 self.connection.executemany("DELETE FROM changes WHERE revision = ?", ((each,) for each in self._dead))
                 self.connection.execute("INSERT OR REPLACE INTO facts VALUES ('revision', ?)", (self.revision,))
             self._dead.clear()
         self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._unchecked_pages = 0
 
-    @contextmanager
-    def _transaction(self, busy_seconds: float) -> Iterator[None]:
+    def _wait_for_others(self, busy_seconds: float) -> None:
         if busy_seconds != self._busy_seconds:
             self.connection.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
             self._busy_seconds = busy_seconds
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
