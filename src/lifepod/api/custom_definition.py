@@ -148,6 +148,17 @@ def _structural_errors(schema: JsonObject, path: str) -> Iterator[FieldError]:
     if isinstance(schema.get("additionalProperties"), dict):
         extra = schema["additionalProperties"]
         yield from _typed(extra, f"{path}.additionalProperties", "must not be empty for specified object fields")
+    if schema.get("x-kubernetes-validations"):
+        yield from _rule_errors(schema, f"{path}.x-kubernetes-validations")
+
+
+def _rule_errors(schema: JsonObject, path: str) -> Iterator[FieldError]:
+    """Rules that are no CEL. Source: pkg/apis/apiextensions/validation/cel_validation.go"""
+    from lifepod.api.structural_rules import unreadable_rules  # only where there is a rule
+
+    for index, problem in unreadable_rules(schema):
+        rule = schema["x-kubernetes-validations"][index].get("rule") or ""
+        yield invalid(f"{path}[{index}].rule", rule, problem)
 
 
 def _typed(schema: JsonObject, path: str, text: str) -> Iterator[FieldError]:

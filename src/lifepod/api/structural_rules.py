@@ -1,70 +1,36 @@
 """The rules in CEL (`x-kubernetes-validations`) of a custom resource's schema.
 
-The evaluator is the package common-expression-language, loaded when the first rule is met and not needed otherwise (its compiled
-part alone: 25 ms instead of 250). Rules that it cannot read (optional field selection, `.?`) are not checked; `unread_rules` names
-them so that whoever writes the definition is told.
+Loaded when the first rule is met and not needed otherwise. What cannot be read here because it uses a function that we do not have
+is not checked; `unread_rules` names it so that whoever writes the definition is told.
 
 Source: k8s.io/apiextensions-apiserver v0.34.4 pkg/apiserver/schema/cel/validation.go
-        k8s.io/apiserver v0.34.4 pkg/cel/library (the functions beyond the language's own)
+        k8s.io/apiserver v0.34.4 pkg/apis/cel/config.go: PerCallLimit, RuntimeCELCostBudget
 """
 
 from __future__ import annotations
 
 import re
-import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import lru_cache
-from importlib import util
-from importlib.machinery import ExtensionFileLoader, PathFinder
-from typing import Protocol, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
-from lifepod.api import rule_functions
+from lifepod.api.cel import CelError, CelSyntaxError, OverBudget, Program, Value, compiled
+from lifepod.api.cel.values import NONE, Optional
 from lifepod.api.field_errors import ErrorType, FieldError
 from lifepod.api.objects import JsonObject, JsonValue
 from lifepod.api.structural_validation import ABSENT, key_of
 
 Schema: TypeAlias = JsonObject
-RULES = "x-kubernetes-validations"
-_MODULE = "cel.cel"
-_OLD = re.compile(r"\boldSelf\b")
+RULES: Final = "x-kubernetes-validations"
+_OLD: Final = re.compile(r"\boldSelf\b")
+_VARIABLES: Final = ("oldSelf", "self")
 
 
-class _Program(Protocol):
-    def execute(self, context: object) -> JsonValue: ...
-
-
-class _Cel(Protocol):
-    def compile(self, text: str) -> _Program: ...
-
-    def Context(self, variables: dict[str, JsonValue], functions: object) -> object: ...  # noqa: N802 - its name
-
-
-@lru_cache(maxsize=1)
-def _cel() -> _Cel | None:
-    """The evaluator's compiled module; None when the package is not installed."""
-    if _MODULE in sys.modules:
-        return cast(_Cel, sys.modules[_MODULE])
-    package = util.find_spec("cel")
-    if package is None or not package.submodule_search_locations:
-        return None
-    found = PathFinder.find_spec(_MODULE, package.submodule_search_locations)
-    if found is None or not isinstance(found.loader, ExtensionFileLoader):
-        return None
-    module = util.module_from_spec(found)
-    found.loader.exec_module(module)
-    sys.modules[_MODULE] = module  # it must not be set up twice
-    return cast(_Cel, module)
-
-
-@lru_cache(maxsize=1024)
-def _program(rule: str) -> _Program | None:
-    cel = _cel()
-    if cel is None:
-        return None
+def _program(rule: str) -> Program | None:
     try:
-        return cel.compile(rule)
-    except Exception:  # noqa: BLE001 - a foreign parser: whatever it raises, the rule cannot be read
+        return compiled(rule, _VARIABLES)
+    except CelSyntaxError:
         return None
 
 
@@ -77,6 +43,16 @@ def unread_rules(schema: Schema) -> list[str]:
     """The rules that cannot be checked here."""
     own = [rule["rule"] for rule in schema.get(RULES) or () if _program(rule["rule"]) is None]
     return [*own, *(text for inner in _inner_schemas(schema) for text in unread_rules(inner))]
+
+
+def unreadable_rules(schema: Schema) -> Iterator[tuple[int, str]]:
+    """Which of a schema's own rules are no CEL at all, and why; upstream refuses their definition."""
+    for index, rule in enumerate(schema.get(RULES) or ()):
+        try:
+            compiled(str(rule.get("rule") or ""), _VARIABLES)
+        except CelSyntaxError as problem:
+            if "Syntax error" in str(problem):
+                yield index, f"compilation failed: {problem}"
 
 
 def _inner_schemas(schema: Schema) -> Iterator[Schema]:
@@ -93,8 +69,6 @@ def _errors(value: JsonValue, schema: Schema, path: str, old: JsonValue) -> Iter
     for rule in schema.get(RULES) or ():
         if _OLD.search(rule["rule"]) and old is ABSENT and not rule.get("optionalOldSelf"):
             continue
-        if rule.get("optionalOldSelf"):
-            continue  # needs the optional type's syntax, which the evaluator does not read
         if found := _broken(rule, value, schema, path, old):
             yield found
     if isinstance(value, dict):
@@ -119,40 +93,42 @@ def _member_errors(value: JsonObject, schema: Schema, path: str, old: JsonValue)
 
 
 def _broken(rule: JsonObject, value: JsonValue, schema: Schema, path: str, old: JsonValue) -> FieldError | None:
-    program, cel = _program(rule["rule"]), _cel()
-    if program is None or cel is None:
+    program = _program(rule["rule"])
+    if program is None:
         return None
-    variables = {"self": _as_cel(value, schema)}
+    variables: dict[str, Value] = {"self": _as_cel(value, schema), "oldSelf": NONE}
     if old is not ABSENT:
-        variables["oldSelf"] = _as_cel(old, schema)
-    context = cel.Context(variables, rule_functions.FUNCTIONS)
+        before = _as_cel(old, schema)
+        variables["oldSelf"] = Optional(True, before) if rule.get("optionalOldSelf") else before
     at = f"{path}{rule.get('fieldPath') or ''}".lstrip(".") or "<nil>"
     shown = schema.get("type") or "object"
     try:
-        if program.execute(context) is True:
+        if program.run(variables) is True:
             return None
-    except Exception as problem:  # noqa: BLE001 - a foreign evaluator; upstream too tells its text to the user
+    except OverBudget:
+        return FieldError("FieldValueInvalid", at, shown, f"call cost exceeds limit for rule: {rule['rule']}")
+    except CelError as problem:
         text = f"rule: {rule['rule']}: evaluation error: {problem}"
         return FieldError("FieldValueInvalid", at, shown, text)
     reason = cast(ErrorType, rule.get("reason") or "FieldValueInvalid")
-    return FieldError(reason, at, shown, _message(rule, context))
+    return FieldError(reason, at, shown, _message(rule, variables))
 
 
-def _message(rule: JsonObject, context: object) -> str:
+def _message(rule: JsonObject, variables: dict[str, Value]) -> str:
     expression = _program(rule["messageExpression"]) if rule.get("messageExpression") else None
     if expression is not None:
         try:
-            text = expression.execute(context)
-            if isinstance(text, str) and text.strip() and "\n" not in text:
-                return text.strip()
-        except Exception:  # noqa: BLE001 - upstream falls back to the message as well
-            pass
+            text = expression.run(variables)
+        except CelError:
+            text = ""  # upstream falls back to the message as well
+        if isinstance(text, str) and text.strip() and "\n" not in text:
+            return text.strip()
     message: str = rule.get("message") or f"failed rule: {rule['rule'].strip()}"
     return message
 
 
-def _as_cel(value: JsonValue, schema: Schema) -> JsonValue:
-    """The value with times and durations as such, and numbers of type `number` as doubles."""
+def _as_cel(value: JsonValue, schema: Schema) -> Value:
+    """The value with times, durations and bytes as such, and numbers of type `number` as doubles."""
     if isinstance(value, dict):
         properties: JsonObject = schema.get("properties") or {}
         extra = schema.get("additionalProperties")
@@ -165,12 +141,23 @@ def _as_cel(value: JsonValue, schema: Schema) -> JsonValue:
         return [_as_cel(inner, items) for inner in value] if isinstance(items, dict) else value
     if isinstance(value, int) and not isinstance(value, bool) and schema.get("type") == "number":
         return float(value)
-    if isinstance(value, str) and schema.get("format") in ("date-time", "duration"):
-        return _moment(value) if schema["format"] == "date-time" else _duration(value)
+    if isinstance(value, str) and schema.get("format") in _FORMATTED:
+        return _formatted(value, schema["format"])
     return value
 
 
-def _moment(text: str) -> JsonValue:
+_FORMATTED: Final = ("date", "date-time", "duration", "byte")
+
+
+def _formatted(text: str, format_: str) -> Value:
+    if format_ == "duration":
+        return _duration(text)
+    if format_ == "byte":
+        return b64decode(text)
+    return _moment(text if format_ == "date-time" else f"{text}T00:00:00Z")
+
+
+def _moment(text: str) -> Value:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
@@ -180,7 +167,7 @@ def _moment(text: str) -> JsonValue:
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
-def _duration(text: str) -> JsonValue:
+def _duration(text: str) -> Value:
     parts = re.findall(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h|d|w)", text)
     seconds = sum(float(amount) * _UNITS[unit] for amount, unit in parts)
     return timedelta(seconds=-seconds if text.startswith("-") else seconds)

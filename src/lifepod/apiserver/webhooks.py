@@ -118,7 +118,7 @@ def _round(api: Api, hooks: list[Hook], call: Call, rounds: _Rounds) -> JsonObje
     obj = call.obj
     for hook in hooks:
         asked = call._replace(obj=obj).attributes(api)
-        place = _meant(api, hook, asked)
+        place = _meant(api, hook, asked, call)
         if place is None or not rounds.has_part(hook):
             continue
         new = _mutated_by(api, hook, place, asked, call)
@@ -158,7 +158,7 @@ def check(api: Api, call: Call) -> None:
     if not hooks:
         return
     asked = call.attributes(api)
-    meant = [(hook, place) for hook in hooks if (place := _meant(api, hook, asked)) is not None]
+    meant = [(hook, place) for hook in hooks if (place := _meant(api, hook, asked, call)) is not None]
     _check_all(api, [_asking(api, hook, place, asked, call) for hook, place in meant])
 
 
@@ -166,7 +166,7 @@ def check_without_object(api: Api, call: Call) -> None:
     """Both kinds of webhooks on a request whose object none of them can change: a deletion, a connection."""
     for hook in _hooks(api, MUTATING, call):
         asked = call.attributes(api)
-        place = _meant(api, hook, asked)
+        place = _meant(api, hook, asked, call)
         if place is None:
             continue
         asking = _asking(api, hook, place, asked, call)
@@ -206,7 +206,7 @@ def _hooks(api: Api, resource: str, call: Call) -> list[Hook]:
     return found
 
 
-def _meant(api: Api, hook: Hook, asked: Attributes) -> Place | None:
+def _meant(api: Api, hook: Hook, asked: Attributes, call: Call) -> Place | None:
     """As what the webhook is to be asked about the request; None if it is not. Raises ApiError 403 for a condition that fails."""
     webhook = hook.webhook
     place = matched_place(webhook.get("rules") or (), webhook.get("matchPolicy") or "Equivalent", asked)
@@ -219,10 +219,11 @@ def _meant(api: Api, hook: Hook, asked: Attributes) -> Place | None:
         return None
     if not (conditions := webhook.get("matchConditions")):
         return place
-    from lifepod.apiserver.match_conditions import ConditionFailed, conditions_hold
+    from lifepod.apiserver.match_conditions import ConditionFailed, conditions_hold, known_to_cel
 
+    obj, old = (call.as_place(api, each, place) if each is not None else None for each in (asked.obj, asked.old))
     try:
-        return place if conditions_hold(conditions, asked, place, namespace) else None
+        return place if conditions_hold(conditions, known_to_cel(asked, place, obj, old, namespace)) else None
     except ConditionFailed as problem:
         if webhook.get("failurePolicy") == "Ignore":
             return None
