@@ -29,6 +29,7 @@ KINDS = {
     ("batch/v1", "Job"): ("jobs.batch", True),
     ("batch/v1", "CronJob"): ("cronjobs.batch", True),
     ("apps/v1", "ReplicaSet"): ("replicasets.apps", True),
+    ("v1", "ReplicationController"): ("replicationcontrollers", True),
     ("apps/v1", "Deployment"): ("deployments.apps", True),
     ("apps/v1", "StatefulSet"): ("statefulsets.apps", True),
     ("apps/v1", "DaemonSet"): ("daemonsets.apps", True),

@@ -23,7 +23,7 @@ from lifepod.controllers.node_lifecycle import NODE_LIFECYCLE
 from lifepod.controllers.outcome import Controller
 from lifepod.controllers.owner_gc import OWNER_GC
 from lifepod.controllers.pod_gc import POD_GC
-from lifepod.controllers.replica_set import REPLICA_SET
+from lifepod.controllers.replica_set import REPLICA_SET, REPLICATION_CONTROLLER
 from lifepod.controllers.resource_quota import RESOURCE_QUOTA
 from lifepod.controllers.service_account import service_account_controller
 from lifepod.controllers.stateful_set import STATEFUL_SET
@@ -54,6 +54,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     ENDPOINT_SLICE_MIRRORING,
     JOB,
     REPLICA_SET,
+    REPLICATION_CONTROLLER,
     DEPLOYMENT,
     NODE_LIFECYCLE,
     TAINT_EVICTION,

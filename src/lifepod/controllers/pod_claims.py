@@ -38,11 +38,22 @@ def _anyone(pod: JsonObject) -> bool:
     return True
 
 
+def selector_of(owner: JsonObject) -> JsonObject | None:
+    """The label selector of a workload; a ReplicationController's is a plain map of labels.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/replication/conversion.go: convertRCtoRS
+    """
+    selector: JsonObject | None = owner["spec"].get("selector")
+    if owner["kind"] == "ReplicationController":
+        return {"matchLabels": selector or {}}
+    return selector
+
+
 def claimed_pods(
     view: View, owner: JsonObject, may_belong: Callable[[JsonObject], bool] = _anyone, *, finalizer: str = ""
 ) -> Claimed:
     """The owner's pods by reference, selector and, for StatefulSets, name (`may_belong`); `finalizer` comes with adoption."""
-    selector = owner["spec"].get("selector")
+    selector = selector_of(owner)
     kept, writes = [], []
     for pod in view.owned_by(uid_of(owner), "pods"):
         reference = controller_of(pod)

@@ -11,6 +11,7 @@ from lifepod.api.objects import JsonObject
 from lifepod.controllers.label_selection import selects
 from lifepod.controllers.outcome import Change
 from lifepod.controllers.ownership import controller_key, controller_of, key_of, labels_of, namespace_of
+from lifepod.controllers.pod_claims import selector_of
 from lifepod.controllers.pod_facts import is_ready
 from lifepod.controllers.view import Key
 
@@ -25,7 +26,7 @@ def pod_owner_keys(change: Change, kind: str, group: str, resource: str) -> Iter
         found += [
             key_of(owner)
             for owner in change.view.list(resource, namespace_of(change.obj))
-            if selects(owner["spec"].get("selector"), labels_of(change.obj))
+            if selects(selector_of(owner), labels_of(change.obj))
         ]
     return found
 

@@ -1,7 +1,8 @@
-"""ReplicaSets: as many active pods as asked for, and how many of them are ready and available.
+"""ReplicaSets: as many active pods as asked for, and how many of them are ready and available. ReplicationControllers do
+the same under their own name.
 
 Key: (namespace, name). Source: k8s.io/kubernetes v1.34.4 pkg/controller/replicaset/replica_set.go: syncReplicaSet,
-manageReplicas; replica_set_utils.go: calculateStatus
+manageReplicas; replica_set_utils.go: calculateStatus; pkg/controller/replication/replication_controller.go: NewReplicationManager
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from lifepod.api.objects import JsonObject, format_time
 from lifepod.api.writes import Write
@@ -51,6 +53,7 @@ from lifepod.controllers.pod_ranking import deletion_order
 from lifepod.controllers.view import Key, View
 
 RESOURCE = "replicasets.apps"
+PLAIN = "replicationcontrollers"
 MOST_AT_ONCE = 500
 MANY_PODS = 100
 BATCH_PERIOD = timedelta(seconds=1)
@@ -62,9 +65,15 @@ def _keys(change: Change) -> Iterable[Key]:
     return pod_owner_keys(change, "ReplicaSet", "apps", RESOURCE)
 
 
-def reconcile(look: Look) -> Outcome:
+def _plain_keys(change: Change) -> Iterable[Key]:
+    if change.resource == PLAIN:
+        return (key_of(change.obj),)
+    return pod_owner_keys(change, "ReplicationController", "", PLAIN)
+
+
+def reconcile(look: Look, resource: str = RESOURCE) -> Outcome:
     """Create or delete pods until the number is right, then say what there is."""
-    owner = look.view.get(RESOURCE, look.key[0], look.key[1])
+    owner = look.view.get(resource, look.key[0], look.key[1])
     if owner is None:
         return NOTHING
     claimed = claimed_pods(look.view, owner)
@@ -76,7 +85,7 @@ def reconcile(look: Look) -> Outcome:
         status["conditions"] = conditions
     told: tuple[Stage, ...] = ()
     if status != (owner.get("status") or {}):
-        told = ((status_wish(RESOURCE, owner, status),),)
+        told = ((status_wish(resource, owner, status),),)
     moves = () if is_being_deleted(owner) else _manage(look, owner, active)
     # After a refusal the status goes first: the next attempt may well be refused again.
     stages += (*told, *moves) if look.refused is not None else (*moves, *told)
@@ -158,3 +167,6 @@ def _with_failure(owner: JsonObject, refused: Refused | None, active: int, now: 
 
 
 REPLICA_SET = Controller("replica-set", "replicaset-controller", (RESOURCE, "pods"), _keys, reconcile)
+REPLICATION_CONTROLLER = Controller(
+    "replication-controller", "replication-controller", (PLAIN, "pods"), _plain_keys, partial(reconcile, resource=PLAIN)
+)
