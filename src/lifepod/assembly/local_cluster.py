@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lifepod.api.objects import JsonObject
 from lifepod.apiserver.asgi import AsgiApp
 from lifepod.apiserver.certificates import Credentials, mint_credentials, mint_server
+from lifepod.apiserver.own_endpoints import publish_address
 from lifepod.apiserver.server import Server, Tls, serve
 from lifepod.apiserver.token import TokenOrder
 from lifepod.assembly.bind_address import LOOPBACK, names_of
@@ -154,6 +155,7 @@ class LocalCluster:
         self.server = await self._listening(credentials)
         if self._data is not None:
             self._data.listen_to(lambda: self.server.turns)
+        publish_address(self.plane.api, self.server.host, self.server.port, self.clock.now())
         await self._start_nodes()
         self.plane.store.on_change(self._on_change)
         self._network_changed.set()
