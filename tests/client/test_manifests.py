@@ -34,7 +34,7 @@ def mistakes_of(tmp_path, text, name="web.yaml"):
         (
             POD + "  containers:\n  - {name: a, image: b}\n  initContainers:\n  - name:init-mydb\n",
             'web.yaml:9:5: Pod "web": spec.initContainers[0]: a map is wanted here, not the text "name:init-mydb"\n'
-            "  Put a space after the colon: `- name: init-mydb`.",
+            "  Put a space after the colon: `name: init-mydb`.",
         ),
         (
             POD + "  containers:\n  - name:init-mydb\n    image: b\n",
@@ -47,7 +47,7 @@ def mistakes_of(tmp_path, text, name="web.yaml"):
         ),
         (
             POD + "  containers:\n  - name: a\n    name: b\n    image: x\n",
-            'web.yaml:8:5: the key "name" stands here twice, first in line 7',
+            'web.yaml:8:5: the key "name" stands here twice, first in line 7\n  Remove one of the two.',
         ),
         (
             POD + "  containers: hello\n",
@@ -60,7 +60,7 @@ def mistakes_of(tmp_path, text, name="web.yaml"):
         ),
         (
             POD + "  containers:\n  - {name: a, image: x, ports: [{containerPort: '80'}]}\n",
-            'web.yaml:7:34: Pod "web": spec.containers[0].ports[0].containerPort: a whole number is wanted here, not the text "80"',
+            'web.yaml:7:34: Pod "web": spec.containers[0].ports[0].containerPort: a whole number is wanted here, not the text "80"\n  Take the quotes away: 80.',
         ),
         (
             POD + "  containers:\n  - {name: a, image: x, resources: {limits: {memory: 12Mx}}}\n",
@@ -79,9 +79,70 @@ def mistakes_of(tmp_path, text, name="web.yaml"):
             'web.yaml:5:1: ConfigMap "a" stands here a second time; first in web.yaml:1\n  Rename one of the two, or remove it.',
         ),
         ("", "web.yaml: there is no object in it\n  A manifest starts with `apiVersion:` and `kind:`."),
-        (b"\x7fELF\x02\x01\x00\x00\xff\xfe", "web.yaml:1:9: not text: the byte 0xff is not UTF-8"),
+        (
+            b"\x7fELF\x02\x01\x00\x00\xff\xfe",
+            "web.yaml:1:9: not text: the byte 0xff is not UTF-8\n  Save the file as UTF-8.",
+        ),
         ("[" * 100_000, "web.yaml:1:129: nested deeper than 128 levels"),
-        ("- 1\n", 'web.yaml:1:1: an object is a map with apiVersion, kind and metadata, not "[1]"'),
+        ("- 1\n", "web.yaml:1:1: an object is a map with apiVersion, kind and metadata, not a list"),
+        (
+            POD + "  containers: &c\n  - {name: a, image: b}\n  initContainers: *d\n",
+            "web.yaml:8:19: the alias *d names no anchor before it\n"
+            "  Put a text that begins with `*` in quotes; an anchor is set by `&` before its value.",
+        ),
+        (
+            POD + "  hostname: a: b\n",
+            "web.yaml:6:14: mapping values are not allowed in this context\n"
+            "  Put a text that holds `: ` in quotes; a key begins a line of its own, below its neighbours.",
+        ),
+        (
+            POD + "  hostname: a\n subdomain: b\n",
+            "web.yaml:7:2: did not find expected key\n"
+            "  The keys of one map begin in the same column; see how far this line and those above are indented.",
+        ),
+        (
+            POD + "  hostname: \"a  # it's\n  containers: []\n",
+            "web.yaml:8:1: found unexpected end of stream\n  The quote in line 6 is not closed.",
+        ),
+        (
+            POD + "  containers: [{name: a, image: b}\n",
+            "web.yaml:7:1: did not find expected ',' or ']'\n"
+            "  A comma is missing before this place, or what was opened with `{` or `[` is not closed.",
+        ),
+        (
+            POD + "  hostname: {{ .Values.host }}\n",
+            "web.yaml:6:14: a key of a map must be a plain word, not a list or a map\n"
+            "  `{{` belongs to a template: `helm template`, say, makes the manifest of it.",
+        ),
+        (
+            POD + "  nodeSelector: [a]\n  containers: [{name: a, image: b}]\n",
+            'web.yaml:6:3: Pod "web": spec.nodeSelector: a map is wanted here, not a list\n  Write `key: value` lines, without `- `.',
+        ),
+        (
+            POD + "  hostNetwork: 'yes'\n  containers: [{name: a, image: b}]\n",
+            'web.yaml:6:3: Pod "web": spec.hostNetwork: true or false is wanted here, not the text "yes"\n'
+            "  Write true or false, without quotes.",
+        ),
+        (
+            POD + "  containers:\n  - {name: a, image: x, resources: {limits: {memory: 1GB}}}\n",
+            'web.yaml:7:46: Pod "web": spec.containers[0].resources.limits.memory: a quantity such as 500m or 64Mi is wanted here, '
+            'not the text "1GB"\n  Write 1Gi (powers of 1024) or 1G (powers of 1000).',
+        ),
+        (
+            POD + "  restartPolicy: always\n  containers: [{name: a, image: b}]\n",
+            'web.yaml:6:3: Pod "web": spec.restartPolicy: Unsupported value: "always": supported values: "Always", "OnFailure", "Never"\n'
+            "  Write `restartPolicy: Always`.",
+        ),
+        (
+            POD + "  containers:\n  - {name: a, image: x, volumeMounts: [{name: v, mountPath: /v}]}\n",
+            'web.yaml:7:41: Pod "web": spec.containers[0].volumeMounts[0].name: Not found: "v"\n'
+            "  Add a volume named `v` under `volumes:`, or name one that is there.",
+        ),
+        (
+            POD + "  containers:\n  - {name: a, image: x, lifecycle: {preStop: {}}}\n",
+            'web.yaml:7:37: Pod "web": spec.containers[0].lifecycle.preStop: Required value: must specify a handler type\n'
+            "  Write one of `exec:`, `httpGet:` or `tcpSocket:` under `preStop:`.",
+        ),
         ("kind: Pod\n", "web.yaml:1:1: apiVersion: Required value\n  Add a line such as `apiVersion: v1`."),
     ],
 )
@@ -116,3 +177,16 @@ def test_the_items_of_a_list_are_objects_of_their_own():
 def test_paths_are_split_into_steps():
     assert steps("spec.containers[0].image") == ("spec", "containers", 0, "image")
     assert steps("metadata.labels[a.b/c]") == ("metadata", "labels", "a.b/c")
+
+
+def test_a_name_that_is_none_is_told_with_one_that_could_be(tmp_path):
+    (told,) = mistakes_of(tmp_path, POD.replace("name: web", "name: My_Web.") + "  containers: [{name: a, image: b}]\n")
+    assert told.endswith("\n  Write `name: my-web`, say.")
+
+
+def test_the_mistakes_of_one_object_are_told_in_the_order_of_its_lines(tmp_path):
+    text = (
+        POD
+        + "  restartPolicy: always\n  dnsPolicy: none\n  containers:\n  - {name: a, image: b, imagePullPolicy: never}\n"
+    )
+    assert [told.split(":")[1] for told in mistakes_of(tmp_path, text)] == ["6", "7", "9"]

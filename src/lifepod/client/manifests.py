@@ -1,12 +1,12 @@
 """Manifest files, read and judged before anything is applied: every mistake with its place and what to do.
 
 A set of files is good only as a whole: `read_manifests` returns all objects, or raises `BadManifests` with every mistake found.
-The rules are the API's own (schema, defaults, validation in `api/`); here they get file, line and column, and a next step.
+The rules are the API's own (schema, defaults, validation in `api/`); here they get file, line and column, and a next step
+(`manifest_advice.py`).
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,7 @@ from lifepod.api.image_reference import BadReference, parse
 from lifepod.api.kinds import Kind, KindRegistry
 from lifepod.api.objects import JsonObject, JsonValue, dig, replaced
 from lifepod.api.yaml_text import Document, Place, YamlError, read_documents
+from lifepod.client import manifest_advice as advise
 from lifepod.errors import LifepodError
 
 STDIN = "-"
@@ -84,15 +85,13 @@ def _texts(name: str, stdin: Callable[[], bytes], mistakes: list[Mistake]) -> It
         try:
             yield str(file), file.read_bytes()
         except FileNotFoundError:
-            near = difflib.get_close_matches(
-                file.name, [p.name for p in file.parent.glob("*")] if file.parent.is_dir() else [], 1
-            )
+            near = advise.nearest(file.name, [p.name for p in file.parent.glob("*")] if file.parent.is_dir() else [])
             advice = (
-                (f"Did you mean {file.parent / near[0]}?",)
+                f"Did you mean {file.parent / near}?"
                 if near
-                else ("Check the path; it is read from the folder you stand in.",)
+                else "Check the path; it is read from the folder you stand in."
             )
-            mistakes.append(Mistake(name, None, "there is no such file", advice))
+            mistakes.append(Mistake(name, None, "there is no such file", (advice,)))
         except OSError as exc:
             mistakes.append(Mistake(name, None, f"cannot be read: {exc.strerror}"))
 
@@ -104,7 +103,7 @@ def _objects(
     try:
         documents = read_documents(text)
     except YamlError as exc:
-        mistakes.append(Mistake(source, Place(exc.line, exc.column), exc.message, (exc.hint,) if exc.hint else ()))
+        mistakes.append(Mistake(source, Place(exc.line, exc.column), exc.message, advise.of_syntax(exc, text)))
         return
     if not documents:
         mistakes.append(
@@ -135,8 +134,8 @@ def _judge(
 ) -> None:
     place = document.place(path)
     if not isinstance(value, dict):
-        shown = f'"{str(value)[:40]}"'
-        mistakes.append(Mistake(source, place, f"an object is a map with apiVersion, kind and metadata, not {shown}"))
+        what = f"an object is a map with apiVersion, kind and metadata, not {_shown(value)}"
+        mistakes.append(Mistake(source, place, what))
         return
     kind = _kind_of(source, document, value, path, kinds, mistakes)
     if kind is None:
@@ -153,6 +152,7 @@ def _judge(
     for error in kind.validate(_prepared(kind, kind.default(obj))):
         say.field_error(error)
     _image_names(obj, kind, say)
+    mistakes[before:] = sorted(mistakes[before:], key=lambda mistake: mistake.place or place)
     if len(mistakes) == before:
         found.append(Manifest(source, place, kind, at, meta.get("name", ""), obj))
 
@@ -173,15 +173,9 @@ def _kind_of(
     api_version, name = value.get("apiVersion"), value.get("kind")
     for field, written in (("apiVersion", api_version), ("kind", name)):
         if not isinstance(written, str) or not written:
-            near = difflib.get_close_matches(field, [str(k) for k in value], 1)
-            advice = (
-                (f"`{near[0]}` should be `{field}`.",)
-                if near and near[0] != field
-                else (f"Add a line such as `{field}: {'v1' if field == 'apiVersion' else 'Pod'}`.",)
-            )
-            mistakes.append(
-                Mistake(source, document.place((*path, near[0] if near else field)), f"{field}: Required value", advice)
-            )
+            keys = [str(k) for k in value]
+            place = document.place((*path, advise.nearest(field, keys) or field))
+            mistakes.append(Mistake(source, place, f"{field}: Required value", advise.of_missing_head(field, keys)))
             return None
     kind = kinds.named(str(api_version), str(name))
     if kind is None:
@@ -191,21 +185,10 @@ def _kind_of(
                 source,
                 place,
                 f'no kind "{name}" is known in version "{api_version}"',
-                _kind_advice(str(api_version), str(name), kinds),
+                advise.of_kind(str(api_version), str(name), kinds),
             )
         )
     return kind
-
-
-def _kind_advice(api_version: str, name: str, kinds: KindRegistry) -> tuple[str, ...]:
-    elsewhere = [k.api_version for k in kinds if k.kind == name]
-    if elsewhere:
-        return (f"{name} is in `apiVersion: {elsewhere[0]}`.",)
-    near = difflib.get_close_matches(name, {k.kind for k in kinds}, 1)
-    if near:
-        version = next(k.api_version for k in kinds if k.kind == near[0])
-        return (f"Did you mean `kind: {near[0]}` (apiVersion: {version})?",)
-    return ("A CustomResourceDefinition must be applied before its objects.",)
 
 
 class _Reporter:
@@ -221,12 +204,14 @@ class _Reporter:
         self._mistakes.append(Mistake(self._source, place, f"{self._title}: {what}", advice))
 
     def field_error(self, error: FieldError) -> None:
-        self.say(error.path, str(error), _advice(error))
+        self.say(error.path, str(error), advise.of_field(error))
 
-    def written(self, path: str) -> str:
-        """A scalar as it stands in the file."""
+    def wrong_type(self, path: str, wanted: str, value: JsonValue) -> None:
+        """Another type stands there than the schema wants."""
         node = self._document.node((*self._base, *steps(path)))
-        return node.text if node else ""
+        article = "a " if wanted in ("list", "map") else ""
+        advice = advise.of_type(wanted, value, node.text if node else "")
+        self.say(path, f"{path}: {article}{wanted} is wanted here, not {_shown(value)}", advice)
 
 
 def steps(path: str) -> tuple[str | int, ...]:
@@ -235,16 +220,6 @@ def steps(path: str) -> tuple[str | int, ...]:
     for match in re.finditer(r"\[(\d+)\]|\[([^\]]*)\]|([^.\[\]]+)", path):
         found.append(int(match[1]) if match[1] is not None else match[2] or match[3] or "")  # noqa: PERF401
     return tuple(found)
-
-
-def _advice(error: FieldError) -> tuple[str, ...]:
-    member = error.path.rpartition(".")[2]
-    if error.type == "FieldValueRequired":
-        example = {"image": "busybox:1.36", "name": "my-name", "restartPolicy": "Never"}.get(member)
-        if member == "containers":
-            return ("A pod needs at least one entry under `containers:`.",)
-        return (f"Add a line such as `{member}: {example}`.",) if example else (f"Add `{member}`.",)
-    return ()
 
 
 def _decoded(value: JsonObject, kind: Kind, say: _Reporter) -> JsonObject:
@@ -260,24 +235,10 @@ def _decoded(value: JsonObject, kind: Kind, say: _Reporter) -> JsonObject:
     for problem in problems:
         match = re.fullmatch(r'unknown field "(.*)"', problem)
         if match:
-            say.say(match[1], f"{match[1]}: there is no such field", _unknown_advice(match[1], type_))
+            say.say(match[1], f"{match[1]}: there is no such field", advise.of_unknown_field(steps(match[1]), type_))
         else:
             say.say("", problem)
     return obj
-
-
-def _unknown_advice(path: str, type_: schema.Type) -> tuple[str, ...]:
-    *parents, last = steps(path)
-    at: schema.Type | None = type_
-    for step in parents:
-        if at is not None and isinstance(step, int):
-            at = at.item
-        elif at is not None:
-            at = at.fields[step].type if step in at.fields else at.item
-    if at is None or not at.fields:
-        return ()
-    near = difflib.get_close_matches(str(last), at.fields, 1, 0.6)
-    return (f"Did you mean `{near[0]}`?",) if near else (f"Known here: {', '.join(sorted(at.fields))}.",)
 
 
 def _types(value: JsonValue, type_: schema.Type, path: str, say: _Reporter) -> None:
@@ -288,19 +249,8 @@ def _types(value: JsonValue, type_: schema.Type, path: str, say: _Reporter) -> N
             continue
         at = f"{path}.{name}" if path else name
         wanted = _wanted(field)
-        if wanted == "list" and not isinstance(member, list):
-            say.say(
-                at, f"{at}: a list is wanted here, not {_shown(member)}", ("Each entry of a list starts with `- `.",)
-            )
-        elif wanted == "map" and not isinstance(member, dict):
-            say.say(at, f"{at}: a map is wanted here, not {_shown(member)}")
-        elif wanted in _SCALARS and not _SCALARS[wanted](member):
-            advice = (
-                (f'Put it in quotes: "{say.written(at)}".',)
-                if wanted == "text" and not isinstance(member, (dict, list))
-                else ()
-            )
-            say.say(at, f"{at}: {wanted} is wanted here, not {_shown(member)}", advice)
+        if wanted in _IS_RIGHT and not _IS_RIGHT[wanted](member):
+            say.wrong_type(at, wanted, member)
         elif isinstance(member, list) and field.type.item is not None and field.type.item.kind == "object":
             _items(member, field.type.item, at, say)
         elif isinstance(member, dict) and field.type.kind == "object":
@@ -320,12 +270,12 @@ def _items(items: list[JsonValue], type_: schema.Type, path: str, say: _Reporter
         if isinstance(item, dict):
             _types(item, type_, at, say)
         else:
-            word = re.match(r"([A-Za-z]\w*):(\S+)$", str(item))
-            advice = (f"Put a space after the colon: `- {word[1]}: {word[2]}`.",) if word else ()
-            say.say(at, f"{at}: a map is wanted here, not {_shown(item)}", advice)
+            say.wrong_type(at, "map", item)
 
 
-_SCALARS: dict[str, Callable[[JsonValue], bool]] = {
+_IS_RIGHT: dict[str, Callable[[JsonValue], bool]] = {
+    "list": lambda v: isinstance(v, list),
+    "map": lambda v: isinstance(v, dict),
     "text": lambda v: isinstance(v, str),
     "a whole number": lambda v: isinstance(v, int) and not isinstance(v, bool),
     "true or false": lambda v: isinstance(v, bool),
@@ -376,21 +326,7 @@ def _image_names(obj: JsonObject, kind: Kind, say: _Reporter) -> None:
                 try:
                     parse(image)
                 except BadReference as exc:
-                    say.say(path, f'{path}: Invalid value: "{image}": {exc}', _image_advice(image))
-
-
-def _image_advice(image: str) -> tuple[str, ...]:
-    if "'" in image or '"' in image:
-        column = min(image.find(q) for q in "'\"" if q in image)
-        clean = image.replace("'", "").replace('"', "")
-        return (
-            f"image: {image}",
-            " " * (len("image: ") + column) + "^ a quote that does not belong here",
-            f"Write `image: {clean}`.",
-        )
-    if image != image.lower():
-        return (f"Image names are lower case: `image: {image.lower()}`.",)
-    return ("An image is written [registry/]name[:tag].",)
+                    say.say(path, f'{path}: Invalid value: "{image}": {exc}', advise.of_image(image))
 
 
 def _pod_specs(obj: JsonObject, kind: Kind) -> Iterator[tuple[str, JsonObject]]:
