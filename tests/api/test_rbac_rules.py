@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lifepod.api.rbac_aggregation import aggregated_rules
 from lifepod.api.rbac_bindings import account_of, grants_of
@@ -75,6 +77,56 @@ def test_a_rule_allows(about: str, rule: Rule, wish: Attributes, allowed: bool) 
 )  # fmt: skip
 def test_rules_cover(about: str, held: list[Rule], wanted: list[Rule], missing: list[Rule]) -> None:
     assert uncovered(wanted, held) == missing, about
+
+
+def _some(*values: str, least: int = 1) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(values), min_size=least, max_size=2).map(tuple)
+
+
+any_rules = st.lists(
+    st.one_of(
+        st.builds(
+            Rule,
+            _some("get", "list", "*"),
+            _some("", "apps", "*"),
+            _some("pods", "pods/log", "*/log", "*"),
+            _some("a", "b", least=0),
+            st.just(()),
+        ),
+        st.builds(
+            lambda verbs, urls: Rule(verbs, urls=urls),
+            _some("get", "*"),
+            _some("/", "/api", "/api/*", "/api/v1/*", "*"),
+        ),
+    ),
+    max_size=3,
+)
+any_wish = st.one_of(
+    st.builds(
+        Attributes,
+        st.sampled_from(("get", "list", "patch")),
+        st.sampled_from(("", "apps", "batch")),
+        st.sampled_from(("pods", "jobs")),
+        st.sampled_from(("", "log", "exec")),
+        st.just(""),
+        st.sampled_from(("", "a", "b", "c")),
+        st.just(""),
+    ),
+    st.builds(
+        Attributes, st.sampled_from(("get", "post")), path=st.sampled_from(("/", "/api", "/api/x", "/api/v1/x", "/y"))
+    ),
+)
+
+
+@settings(deadline=None)
+@given(any_rules, any_rules, any_wish)
+def test_who_holds_rules_that_cover_others_may_all_that_those_allow(
+    held: list[Rule], wanted: list[Rule], wish: Attributes
+) -> None:
+    granted = [*held, *uncovered(wanted, held)]
+    assert uncovered(wanted, granted) == []
+    if any(allows(rule, wish) for rule in wanted):
+        assert any(allows(rule, wish) for rule in granted)
 
 
 def test_what_is_missing_is_shown_by_resource() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifepod.api.objects import JsonObject
@@ -72,6 +72,7 @@ wishes = st.builds(
     st.sampled_from(("", "log")),
     st.sampled_from(("", "a", "b")),
     st.sampled_from(("", *NAMES)),
+    st.just(""),
 )
 
 
@@ -135,6 +136,7 @@ def _matches(rule: JsonObject, wish: Attributes) -> bool:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(writes, wishes), max_size=25))
 def test_the_index_says_what_all_bindings_say_one_by_one(steps: list[Any]) -> None:
     store = Store()

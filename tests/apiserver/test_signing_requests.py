@@ -28,9 +28,10 @@ SECRET = {
 }
 
 
-def asked_for(name):
+def asked_for(name, *organizations):
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in organizations]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name), *groups])
     made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     return base64.b64encode(made.public_bytes(Encoding.PEM)).decode()
 
@@ -73,6 +74,14 @@ def test_what_is_approved_is_signed_by_the_clusters_ca(signing):
     assert (certificate.not_valid_after_utc - NOW).total_seconds() == 3600
     usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     assert list(usage.value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+
+
+def test_nobody_becomes_the_administrator_by_a_certificate(signing):
+    kind = signing.kinds.of("certificatesigningrequests.certificates.k8s.io")
+    signing.create(kind, "", request(request=asked_for("bob", "devs")), AS_ADMIN)
+    signing.delete(kind, "", "bob", DeleteOptions(), AS_ADMIN)
+    with pytest.raises(ApiError, match="kube-apiserver-client signer with system:masters group is not allowed"):
+        signing.create(kind, "", request(request=asked_for("bob", "devs", "system:masters")), AS_ADMIN)
 
 
 @pytest.mark.parametrize("signer", ["kubernetes.io/kube-apiserver-client", "kubernetes.io/*"])

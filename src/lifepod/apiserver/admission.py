@@ -71,6 +71,7 @@ def admitted(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> Js
         case "persistentvolumes":
             return _protected(obj, "kubernetes.io/pv-protection")
         case signing_requests.RESOURCE:
+            signing_requests.check_subject(kind, obj)
             return signing_requests.with_requester(obj, options)
         case _:
             return obj

@@ -121,6 +121,18 @@ def sign_request(ca: CertifiedKey, request: bytes, usages: tuple[str, ...], seco
     return _pem(builder.sign(ca_key, hashes.SHA256()))
 
 
+def organizations_asked_for(request: bytes) -> tuple[str, ...]:
+    """The organizations in the subject of a signing request (PEM); none where it cannot be read."""
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    try:
+        asked = x509.load_pem_x509_csr(request)
+    except ValueError:
+        return ()
+    return tuple(str(part.value) for part in asked.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
+
+
 def _signed_by(
     ca: CertifiedKey, subject: tuple[str, tuple[str, ...]], now: datetime, server_names: tuple[str, ...]
 ) -> CertifiedKey:

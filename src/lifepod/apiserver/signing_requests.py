@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final
 
+from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject, JsonValue, dig, format_time, replaced
 from lifepod.api.rbac_rules import Attributes
-from lifepod.apiserver.auth import User
+from lifepod.apiserver.auth import MASTERS, User
+from lifepod.apiserver.certificates import organizations_asked_for
 from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.status_errors import forbidden
 
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
 
 RESOURCE: Final = "certificatesigningrequests.certificates.k8s.io"
+_CLIENTS: Final = "kubernetes.io/kube-apiserver-client"
 _SIGNERS: Final = (
-    "kubernetes.io/kube-apiserver-client",
+    _CLIENTS,
     "kubernetes.io/kube-apiserver-client-kubelet",
     "kubernetes.io/kubelet-serving",
     "kubernetes.io/legacy-unknown",
@@ -40,6 +43,18 @@ def with_requester(request: JsonObject, options: WriteOptions) -> JsonObject:
     if user.extra:
         spec["extra"] = {name: list(values) for name, values in user.extra}
     return {**request, "spec": spec}
+
+
+def check_subject(kind: Kind, request: JsonObject) -> None:
+    """Refuse a certificate by which its owner would be the administrator, whoever approves it. Raises ApiError 403.
+
+    Source: k8s.io/kubernetes v1.34.4 plugin/pkg/admission/certificates/subjectrestriction/admission.go: Validate
+    """
+    spec: JsonObject = request.get("spec") or {}
+    signer = spec.get("signerName")
+    if signer == _CLIENTS and MASTERS in organizations_asked_for(base64.b64decode(spec.get("request") or "")):
+        why = f"use of {signer} signer with {MASTERS} group is not allowed"
+        raise forbidden(kind, request["metadata"].get("name", ""), why)
 
 
 def check_signer(api: Api, name: str, request: JsonObject, subresource: str, user: User) -> None:
