@@ -234,3 +234,42 @@ def test_an_ingress_shows_three_hosts_and_counts_its_rules(hosts, shown):
     ingress = {"metadata": {"name": "i"}, "spec": {"rules": [{"host": host} for host in hosts]}}
     kind = next(kind for kind in builtin_kinds() if kind.kind == "Ingress")
     assert table_row(kind, ingress, NOW).cells[2] == shown
+
+
+@pytest.mark.parametrize(
+    ("resource", "shown", "wide"),
+    [
+        ("pods", "Name|Ready|Status|Restarts|Age", "IP|Node|Nominated Node|Readiness Gates"),
+        ("jobs.batch", "Name|Status|Completions|Duration|Age", "Containers|Images|Selector"),
+        ("cronjobs.batch", "Name|Schedule|Timezone|Suspend|Active|Last Schedule|Age", "Containers|Images|Selector"),
+        ("services", "Name|Type|Cluster-IP|External-IP|Port(s)|Age", "Selector"),
+        ("configmaps", "Name|Data|Age", ""),
+        ("secrets", "Name|Type|Data|Age", ""),
+        ("serviceaccounts", "Name|Secrets|Age", ""),
+        ("namespaces", "Name|Status|Age", ""),
+        ("nodes", "Name|Status|Roles|Age|Version", "Internal-IP|External-IP|OS-Image|Kernel-Version|Container-Runtime"),
+        ("events", "Last Seen|Type|Reason|Object|Message", "Subobject|Source|First Seen|Count|Name"),
+        ("deployments.apps", "Name|Ready|Up-to-date|Available|Age", "Containers|Images|Selector"),
+        ("replicasets.apps", "Name|Desired|Current|Ready|Age", "Containers|Images|Selector"),
+        ("statefulsets.apps", "Name|Ready|Age", "Containers|Images"),
+        ("daemonsets.apps", "Name|Desired|Current|Ready|Up-to-date|Available|Node Selector|Age", "Containers|Images|Selector"),
+        ("endpoints", "Name|Endpoints|Age", ""),
+        ("endpointslices.discovery.k8s.io", "Name|AddressType|Ports|Endpoints|Age", ""),
+        ("persistentvolumeclaims", "Name|Status|Volume|Capacity|Access Modes|StorageClass|VolumeAttributesClass|Age", "VolumeMode"),
+        ("persistentvolumes", "Name|Capacity|Access Modes|Reclaim Policy|Status|Claim|StorageClass|VolumeAttributesClass|Reason|Age", "VolumeMode"),
+        ("leases.coordination.k8s.io", "Name|Holder|Age", ""),
+        ("storageclasses.storage.k8s.io", "Name|Provisioner|ReclaimPolicy|VolumeBindingMode|AllowVolumeExpansion|Age", ""),
+        ("priorityclasses.scheduling.k8s.io", "Name|Value|Global-Default|Age|PreemptionPolicy", ""),
+        ("runtimeclasses.node.k8s.io", "Name|Handler|Age", ""),
+        ("ingresses.networking.k8s.io", "Name|Class|Hosts|Address|Ports|Age", ""),
+        ("horizontalpodautoscalers.autoscaling", "Name|Reference|Targets|MinPods|MaxPods|Replicas|Age", ""),
+        ("deviceclasses.resource.k8s.io", "Name|Age", ""),
+        ("roles.rbac.authorization.k8s.io", "Name|Created At", ""),
+        ("limitranges", "Name|Created At", ""),
+    ],
+)  # fmt: skip
+def test_the_columns_of_a_kind_are_upstreams(resource, shown, wide):
+    columns = column_definitions(table_columns(KINDS.of(resource)))
+    assert "|".join(column["name"] for column in columns if not column["priority"]) == shown
+    assert "|".join(column["name"] for column in columns if column["priority"]) == wide
+    assert [column["format"] for column in columns if column["name"] == "Name"] == ["name"]

@@ -45,7 +45,18 @@ def limited(**queuing):
     return {"type": "Limited", "limited": {"limitResponse": {"type": "Queue", "queuing": queuing}}}
 
 
+POLICIES = "validatingadmissionpolicies.admissionregistration.k8s.io"
+BINDINGS = "validatingadmissionpolicybindings.admissionregistration.k8s.io"
+PODS = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+
+
+def policy(**more):
+    return {"matchConstraints": {"resourceRules": [PODS]}, "validations": [{"expression": "true"}], **more}
+
+
 FINE = [
+    (POLICIES, {"spec": policy(variables=[{"name": "v", "expression": "1"}], paramKind={"apiVersion": "v1", "kind": "ConfigMap"})}),
+    (BINDINGS, {"spec": {"policyName": "p", "validationActions": ["Deny", "Audit"]}}),
     (f"csidrivers.{STORAGE}", {"spec": {}}),
     (f"csinodes.{STORAGE}", {"spec": {"drivers": [{"name": "a.b", "nodeID": "n", "topologyKeys": ["k"]}]}}),
     (f"csistoragecapacities.{STORAGE}", {"storageClassName": "c", "capacity": "1Gi"}),
@@ -121,6 +132,37 @@ def test_each_has_a_name_that_can_be_one(resource):
          ['spec.cidrs[1]: Invalid value: "10.1.0.1/24": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)']),
         (f"servicecidrs.{NETWORK}", {"spec": {"cidrs": ["10.0.0.0/24", "10.1.0.0/24"]}},
          ['spec: Invalid value: {"cidrs":["10.0.0.0/24","10.1.0.0/24"]}: may specify no more than one IP for each IP family']),
+        (POLICIES, {"spec": {}},
+         ["spec.matchConstraints: Required value",
+          "spec.validations: Required value: validations or auditAnnotations must contain at least one item",
+          "spec.auditAnnotations: Required value: validations or auditAnnotations must contain at least one item"]),
+        (POLICIES, {"spec": policy(matchConstraints={"resourceRules": [{**PODS, "operations": ["X"], "resourceNames": ["a", "a"]}]})},
+         ['spec.matchConstraints.resourceRules[0].resourceNames[1]: Duplicate value: "a"',
+          'spec.matchConstraints.resourceRules[0].operations[0]: Unsupported value: "X": supported values: "*", "CONNECT", "CREATE", "DELETE", "UPDATE"']),
+        (POLICIES, {"spec": policy(variables=[{"name": "in", "expression": " "}], failurePolicy="X")},
+         ['spec.failurePolicy: Unsupported value: "X": supported values: "Fail", "Ignore"',
+          'spec.variables[0].name: Invalid value: "in": name is not a valid CEL identifier',
+          "spec.variables[0].expression: Required value: expression is not specified"]),
+        (POLICIES, {"spec": policy(validations=[{"message": "a\nb", "reason": "X", "messageExpression": " "}])},
+         ["spec.validations[0].expression: Required value: expression is not specified",
+          'spec.validations[0].messageExpression: Invalid value: " ": must be non-empty if specified',
+          'spec.validations[0].message: Invalid value: "a\\nb": message must not contain line breaks',
+          'spec.validations[0].reason: Unsupported value: "X": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"']),
+        (POLICIES, {"spec": policy(auditAnnotations=[{"key": "k", "valueExpression": "1"}, {"key": "k"}])},
+         ["spec.auditAnnotations[1].valueExpression: Required value: valueExpression is not specified",
+          'spec.auditAnnotations[1].key: Duplicate value: "k"']),
+        (POLICIES, {"spec": policy(matchConditions=[{"name": "a", "expression": "true"}, {"name": "a"}], paramKind={"apiVersion": "a/b/c"})},
+         ['spec.paramKind.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c',
+          "spec.paramKind.kind: Required value",
+          "spec.matchConditions[1].expression: Required value", 'spec.matchConditions[1].name: Duplicate value: "a"']),
+        (BINDINGS, {"spec": {}},
+         ["spec.policyName: Required value", "spec.validationActions: Required value: at least one validation action is required"]),
+        (BINDINGS, {"spec": {"policyName": "p", "validationActions": ["Deny", "Warn", "Warn"], "paramRef": {"name": "n", "selector": {}}}},
+         ["spec.paramRef.name: Forbidden: name and selector are mutually exclusive",
+          "spec.paramRef.selector: Forbidden: name and selector are mutually exclusive",
+          "spec.paramRef.parameterNotFoundAction: Required value",
+          'spec.validationActions[2]: Duplicate value: "Warn"',
+          'spec.validationActions: Invalid value: ["Deny","Warn","Warn"]: must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)']),
         ("events", {"involvedObject": {"kind": "Pod", "namespace": "other"}},
          ['involvedObject.namespace: Invalid value: "other": does not match event.namespace']),
         ("events", {"involvedObject": {"namespace": "default"}, "eventTime": "2025-01-01T00:00:00.000000Z"},

@@ -5,6 +5,12 @@ from __future__ import annotations
 from lifepod.api.defaults_cluster import default_admission_policy, default_webhooks
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
+from lifepod.api.validation_admission_policies import (
+    binding_errors,
+    binding_update_errors,
+    policy_errors,
+    policy_update_errors,
+)
 from lifepod.api.validation_webhooks import configuration_errors, configuration_update_errors
 
 KINDS = (
@@ -38,6 +44,8 @@ KINDS = (
         unconditional_update=False,
         default=default_admission_policy,
         prepare_create=starting_with({}),
+        validate=policy_errors,
+        validate_update=policy_update_errors,
     ),
     Kind(
         group="admissionregistration.k8s.io",
@@ -51,6 +59,8 @@ KINDS = (
         has_generation=True,
         unconditional_update=False,
         default=default_admission_policy,
+        validate=binding_errors,
+        validate_update=binding_update_errors,
     ),
     Kind(
         group="admissionregistration.k8s.io",

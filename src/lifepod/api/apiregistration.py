@@ -115,6 +115,7 @@ KINDS = (
         categories=("api-extensions",),
         subresources=(status_of("APIService"),),
         has_status=True,
+        unconditional_update=False,
         validate=new_object(_service_errors, namespaced=False, name_rule=names.path_segment),
         validate_update=changed_object(_service_errors),
     ),

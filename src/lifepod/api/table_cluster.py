@@ -296,6 +296,12 @@ def api_service_cells(service: JsonObject, now: datetime) -> list[JsonValue]:
     return [metadata.get("name", ""), shown, available, age(metadata, now)]
 
 
+def name_and_age_cells(obj: JsonObject, now: datetime) -> list[JsonValue]:
+    """NAME AGE."""
+    metadata: JsonObject = obj.get("metadata") or {}
+    return [metadata.get("name", ""), age(metadata, now)]
+
+
 def device_claim_cells(claim: JsonObject, now: datetime) -> list[JsonValue]:
     """NAME STATE AGE. Source: pkg/printers/internalversion/printers.go: resourceClaimState"""
     metadata, _, status = _parts(claim)

@@ -925,6 +925,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Available", "string", "Whether this service is available."),
         _AGE,
     ),
+    "deviceclasses.resource.k8s.io": (_NAME, _AGE),
+    "resourceclaimtemplates.resource.k8s.io": (_NAME, _AGE),
     "resourceclaims.resource.k8s.io": (
         _NAME,
         Column("State", "string", "A summary of the current state (allocated, pending, reserved, etc.)."),

@@ -57,6 +57,8 @@ _CELLS: dict[str, Cells] = {
     "resourcequotas": table_core.quota_cells,
     "componentstatuses": table_core.component_status_cells,
     "apiservices.apiregistration.k8s.io": table_cluster.api_service_cells,
+    "deviceclasses.resource.k8s.io": table_cluster.name_and_age_cells,
+    "resourceclaimtemplates.resource.k8s.io": table_cluster.name_and_age_cells,
     "resourceclaims.resource.k8s.io": table_cluster.device_claim_cells,
     "resourceslices.resource.k8s.io": table_cluster.device_slice_cells,
     "ingresses.networking.k8s.io": table_cluster.ingress_cells,

@@ -34,7 +34,7 @@ def _configuration_errors(configuration: JsonObject) -> list[FieldError]:
 def _webhook_errors(webhook: JsonObject, path: str) -> list[FieldError]:
     errors = _full_name_errors(webhook.get("name") or "", f"{path}.name")
     for index, rule in enumerate(webhook.get("rules") or []):
-        errors += _rule_errors(rule, f"{path}.rules[{index}]")
+        errors += rule_errors(rule, f"{path}.rules[{index}]")
     errors += known_value(webhook.get("failurePolicy"), ("Fail", "Ignore"), f"{path}.failurePolicy")
     errors += known_value(webhook.get("matchPolicy"), ("Equivalent", "Exact"), f"{path}.matchPolicy")
     effects = webhook.get("sideEffects")
@@ -63,7 +63,8 @@ def _full_name_errors(name: str, path: str) -> list[FieldError]:
     return []
 
 
-def _rule_errors(rule: JsonObject, path: str) -> list[FieldError]:
+def rule_errors(rule: JsonObject, path: str) -> list[FieldError]:
+    """Of a webhook and of an admission policy. Source: validateRuleWithOperations"""
     errors: list[FieldError] = []
     for field in ("apiGroups", "apiVersions", "resources"):
         values: list[str] = rule.get(field) or []
