@@ -30,7 +30,7 @@ class ContainerLink:
         """Grows with every notice that the log grew; to be noted before reading the log."""
         self.last_word: Message | None = None
         """How the container ended, when the supervisor could say so."""
-        self.started: asyncio.Future[Message] = self._loop.create_future()
+        self._started: asyncio.Future[Message] = self._loop.create_future()
         sock.setblocking(False)
         self._loop.add_reader(sock.fileno(), self._hear)
         if pidfd is not None:
@@ -39,6 +39,15 @@ class ContainerLink:
     @property
     def has_ended(self) -> bool:
         return self._has_ended
+
+    async def wait_started(self) -> Message:
+        """What became of the start; who gives up waiting takes it from nobody else."""
+        return await asyncio.shield(self._started)
+
+    @property
+    def started(self) -> Message:
+        """What became of the start; known once it started, failed or ended."""
+        return self._started.result()
 
     def signal(self, number: int) -> None:
         """Send a signal to the container's first process; nothing happens when it is gone."""
@@ -95,8 +104,8 @@ class ContainerLink:
                 self._note_growth()
             elif "code" in message:
                 self.last_word = message
-            elif not self.started.done():
-                self.started.set_result(message)
+            elif not self._started.done():
+                self._started.set_result(message)
 
     def _end(self) -> None:
         if self._has_ended:
@@ -112,8 +121,8 @@ class ContainerLink:
             return
         self._has_ended = True
         self._note_growth()
-        if not self.started.done():
-            self.started.set_result({"failed": "its supervisor ended unexpectedly", "errno": 0})
+        if not self._started.done():
+            self._started.set_result({"failed": "its supervisor ended unexpectedly", "errno": 0})
         if not self._loop.is_closed():
             self._loop.remove_reader(self._sock.fileno())
             if self._pidfd is not None:

@@ -477,7 +477,7 @@ class ProcessRuntime(ContainerStreams):
                 theirs.close()
         self._link(container, ours, fds[0] if fds else None)
         assert container.link is not None
-        said = await container.link.started
+        said = await container.link.wait_started()
         if "failed" in said:
             container.link.close()
             raise OrderFailed("RunContainerError", start_error_text(str(said["failed"])))
@@ -494,7 +494,7 @@ class ProcessRuntime(ContainerStreams):
         if container.state == "exited" or container.link is None:
             return
         if container.started_at is None:
-            said = container.link.started.result()
+            said = container.link.started
             if "started" not in said:
                 return
             note_started(container, said)
