@@ -28,6 +28,7 @@ def test_a_detached_cluster_lives_on_is_listed_and_goes_down(lifepod):
     rows = {line.split()[0]: line.split() for line in lifepod("ls").stdout.splitlines()[1:]}
     assert set(rows) == {"one", "two"}
     assert (rows["one"][1], rows["two"][3], rows["two"][4]) == ("up", "host", str(second.process.pid))
+    assert rows["one"][-1] == str(kubeconfig)
     names = lifepod("kubectl", "--name", "one", "get", "nodes", "-o", "name")
     assert names.stdout == "node/node1\n"
     assert "say --name" in lifepod("kubectl", "get", "nodes").stderr
@@ -37,7 +38,7 @@ def test_a_detached_cluster_lives_on_is_listed_and_goes_down(lifepod):
     lifepod.wait_nothing_left()
     assert list(lifepod.home.iterdir()) == []
     gone = lifepod("down", "one")
-    assert (gone.returncode, 'no cluster is called "one"' in gone.stderr) == (1, True)
+    assert (gone.returncode, 'no cluster is called "one"; none is up' in gone.stderr) == (1, True)
 
 
 def test_merge_adds_the_context_and_takes_it_away_again(lifepod):

@@ -60,6 +60,7 @@ def test_moments_repetitions_and_expectations() -> None:
         ("pod", (1, 1), "pod what?", "pod web"),
         ("pod web\n  box a", (2, 3), '"box"', "init, sidecar"),
         ("node-silent node1", (1, 1), "means nothing", "fault node-silent"),
+        ("apiVersion: v1\nkind: Pod", (1, 1), "means nothing", "lifepod run"),
         ("at 30x delete pod/a", (1, 4), "no length of time", "1h30m"),
         ("at 30s", (1, 1), "what happens", "delete pod/web"),
         ("fault node-silent node1 for=x", (1, 25), "no length of time", "for=30s"),

@@ -57,6 +57,13 @@ def test_it_fits_every_terminal(told, width, height):
     assert any("myapp-pod" in line for line in lines)
 
 
+@pytest.mark.parametrize("width", range(20, 60))
+def test_a_condition_s_mark_stays_with_its_word_and_notes_are_told_whole(told, width):
+    lines = [line.rstrip() for line in shown(told, width).splitlines()]
+    assert not [line for line in lines if line.endswith(("●", "○"))]
+    assert "".join(lines[1:4]).replace(" ", "").startswith("joinin:exportKUBECONFIG=/tmp/x")
+
+
 def test_a_container_s_control_codes_do_not_reach_the_terminal(told):
     told.story.on_log(LogLine("crash", "app", "\x1b[2J\x1b[31mred\x07\r\x00 [bold]as it is[/bold] :smile:"))
     said = shown(told, 100, force_terminal=True, color_system=None)

@@ -147,7 +147,7 @@ def _tell(picture: Picture, findings: tuple[Finding, ...], options: WhyOptions) 
     if picture.decisions:
         click.echo("  decided by:")
         for because in tuple(dict.fromkeys(picture.decisions[::-1]))[:3]:
-            facts = ", ".join(f"{name} {text}" for name, text in because.facts)
+            facts = ", ".join(f"{name} {text}" for name, text in because.facts if text)
             click.echo(
                 f"    {because.rule}{f' ({because.subject})' if because.subject else ''}: {because.verdict}{f' — {facts}' if facts else ''}"
             )

@@ -19,8 +19,9 @@ def command(name: str) -> None:
     home = state_home(os.environ)
     found = next((c for c in running(home) if c.name == name), None)
     if found is None:
-        known = ", ".join(c.name for c in running(home)) or "none"
-        raise click.ClickException(f'no cluster is called "{name}" (there are: {known})')
+        known = ", ".join(c.name for c in running(home))
+        what_is = f"up: {known}" if known else "none is up"
+        raise click.ClickException(f'no cluster is called "{name}"; {what_is}')
     if not found.up:
         forget(home, name)
         click.echo(f'The cluster "{name}" had been killed; what it left is cleared.')

@@ -188,6 +188,8 @@ class ScenarioReader:
         if near and near[0] in BY_NAME:
             near = [f"fault {near[0]}"]
         hint = f'Did you mean "{near[0]}"?' if near else f"A line begins with one of: {', '.join(known)}."
+        if name in ("apiVersion:", "kind:", "---"):
+            hint = "This is a manifest: `lifepod run` plays it for real, `apply FILE` takes it into a scenario."
         raise line.words[0].wrong(f'"{name}" means nothing here', hint)
 
     def _manifests(self, line: Line) -> tuple[JsonObject, ...]:

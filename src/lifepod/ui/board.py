@@ -68,26 +68,28 @@ def render(
     height: int,
 ) -> RenderableType:
     """The whole board for a terminal of this size. `findings` by pod key say what each pod waits on."""
-    parts: list[RenderableType] = [_header(header), _pods(story, findings, now)]
+    parts: list[RenderableType] = [_header(header), _pods(story, findings, now, width)]
     if story.jobs:
         parts.append(_jobs(story, now))
-    used = 4 + sum(_height_of(pod, findings.get(key, ())) for key, pod in story.pods.items()) + 2 * bool(story.jobs)
-    room = max(height - used - len(header.notes), 6)
+    used = (
+        4 + sum(_height_of(pod, findings.get(key, ()), width) for key, pod in story.pods.items()) + 2 * bool(story.jobs)
+    )
+    room = max(height - used - sum(-(-len(note) // width) for note in header.notes), 6)
     parts += [_events(story, now, max(room // 3, 3), width), _logs(story, max(room - room // 3 - 2, 3), width)]
     return Group(*parts)
 
 
-def _height_of(pod: JsonObject, findings: tuple[Finding, ...]) -> int:
-    return 2 + len(container_statuses(pod)) + len(findings)
+def _height_of(pod: JsonObject, findings: tuple[Finding, ...], width: int) -> int:
+    return 1 + len(_condition_lines(pod, width)) + len(container_statuses(pod)) + len(findings)
 
 
 def _header(header: Header) -> RenderableType:
     lines = [Text(header.title, style="bold")]
-    lines += [Text(note, style=_DIM, no_wrap=True, overflow="ellipsis") for note in header.notes]
+    lines += [Text(note, style=_DIM) for note in header.notes]
     return Group(*lines, Text())
 
 
-def _pods(story: Story, findings: dict[str, tuple[Finding, ...]], now: datetime) -> RenderableType:
+def _pods(story: Story, findings: dict[str, tuple[Finding, ...]], now: datetime, width: int) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style=f"bold {_DIM}", expand=False)
     for name in ("NAME", "READY", "STATUS", "RESTARTS", "AGE"):
         table.add_column(name, no_wrap=True)
@@ -95,18 +97,14 @@ def _pods(story: Story, findings: dict[str, tuple[Finding, ...]], now: datetime)
     for key, pod in sorted(story.pods.items()):
         name, ready, status, restarts, age, *_ = (str(cell) for cell in pod_cells(pod, now))
         table.add_row(Text(name, style="bold"), ready, Text(status, style=colour_of(status)), restarts, age)
-        blocks.append(_pod_details(story, pod, findings.get(key, ()), now))
+        blocks.append(_pod_details(story, pod, findings.get(key, ()), now, width))
     return Group(table, Text(), *blocks)
 
 
-def _pod_details(story: Story, pod: JsonObject, findings: tuple[Finding, ...], now: datetime) -> RenderableType:
-    lines: list[RenderableType] = []
-    marks = Text("  ")
-    marks.append(pod["metadata"]["name"] + "  ", style="bold")
-    for kind, value, _ in conditions(pod):
-        marks.append("● " if value == "True" else "○ ", style=_GOOD if value == "True" else _DIM)
-        marks.append(f"{kind}  ", style="" if value == "True" else _DIM)
-    lines.append(marks)
+def _pod_details(
+    story: Story, pod: JsonObject, findings: tuple[Finding, ...], now: datetime, width: int
+) -> RenderableType:
+    lines: list[RenderableType] = [*_condition_lines(pod, width)]
     by_subject = {f.subject: f for f in findings}
     statuses = container_statuses(pod)
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
@@ -125,6 +123,20 @@ def _pod_details(story: Story, pod: JsonObject, findings: tuple[Finding, ...], n
     if "" in by_subject and not by_subject[""].cause.startswith(("Nothing is wrong", "It is on its way")):
         lines.append(Text(f"    {by_subject[''].cause}", style=_BUSY, no_wrap=True, overflow="ellipsis"))
     return Group(*lines)
+
+
+def _condition_lines(pod: JsonObject, width: int) -> list[Text]:
+    """The pod's name and its conditions, as many in a line as fit; a mark stays with its word."""
+    lines = [Text("  ").append(pod["metadata"]["name"] + "  ", style="bold")]
+    for kind, value, _ in conditions(pod):
+        is_true = value == "True"
+        mark = Text("● " if is_true else "○ ", style=_GOOD if is_true else _DIM).append(
+            kind, style="" if is_true else _DIM
+        )
+        if lines[-1].cell_len + mark.cell_len > width:
+            lines.append(Text("    "))
+        lines[-1].append(mark).append("  ")
+    return lines
 
 
 def _state_colour(status: JsonObject) -> str:
