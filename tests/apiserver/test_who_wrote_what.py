@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from lifepod.api.writes import ApiError
@@ -89,3 +90,14 @@ def test_an_event_shows_what_is_empty_too_and_nobody_owns_that(api):
 
 def test_a_lease_of_which_nothing_is_known_has_a_spec(api):
     assert made(api, "leases.coordination.k8s.io", {"metadata": {"name": "l"}})["spec"] == {}
+
+
+@pytest.mark.parametrize("entries", [[], [{}]])
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_put_can_ask_to_forget_who_wrote_what(api, entries, encoded):
+    found = made(api, "configmaps", {"metadata": {"name": "m"}, "data": {"a": "b"}})
+    body = {**found, "metadata": {**found["metadata"], "managedFields": entries}}
+    forgotten = put(api, "configmaps", body) if not encoded else api.update(
+        api.kinds.of("configmaps"), "default", "m", orjson.dumps(body), BY_ME
+    ).obj  # fmt: skip
+    assert "managedFields" not in forgotten["metadata"]

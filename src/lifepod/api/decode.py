@@ -255,8 +255,12 @@ _LEFT_OUT = frozenset(("string", "boolean", "int32", "int64", "number", "bytes",
 def _goes_when_zero(field: Field) -> bool:
     """Whether the zero value of this field is the same as none: `env: []` and `hostNetwork: false` are not kept, structs are.
 
+    `managedFields: []` is a request to forget them.
+
     Source: Go encoding/json: Marshal, the option omitempty
     """
+    if field.name == "managedFields":
+        return False
     return field.omitempty and not field.pointer and field.type.kind in _LEFT_OUT and not field.type.structural
 
 
