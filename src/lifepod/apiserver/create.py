@@ -26,7 +26,7 @@ from lifepod.apiserver.admission import (
 from lifepod.apiserver.admission_call import Call
 from lifepod.apiserver.http_errors import forbidden
 from lifepod.apiserver.metadata import NAME_TRIES, generated_name, new_metadata, with_names, without_system_fields
-from lifepod.apiserver.options import WriteOptions
+from lifepod.apiserver.options import SYSTEM, WriteOptions
 from lifepod.apiserver.owner_references import with_single_owners
 from lifepod.apiserver.status_errors import already_exists, invalid_object
 
@@ -88,10 +88,16 @@ def create_stored(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) 
 
 
 def _as_webhooks_want(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
-    """The object after mutating webhooks; whatever they did, it keeps to its namespace."""
-    call = Call("CREATE", kind, obj, None, options)
+    """The object after mutating webhooks; whatever they did, it keeps to its namespace.
+
+    A name that a part of the cluster generated is not shown: upstream's API server generates it later.
+    """
+    metadata: JsonObject = obj["metadata"]
+    name = metadata.get("name", "") if options.user is SYSTEM and metadata.get("generateName") else ""
+    shown = {**obj, "metadata": {k: v for k, v in metadata.items() if k != "name"}} if name else obj
+    call = Call("CREATE", kind, shown, None, options)
     made = as_webhooks_want(api, call, lambda changed: admitted(api, kind, changed, options))
-    return with_names(kind, obj["metadata"].get("namespace", ""), "", made)
+    return with_names(kind, metadata.get("namespace", ""), name, made)
 
 
 def _prepared(api: Api, kind: Kind, obj: JsonObject, options: WriteOptions) -> JsonObject:
