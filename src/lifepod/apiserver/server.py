@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from lifepod.apiserver.exchange import Site
 from lifepod.apiserver.http_errors import status_response, too_large
+from lifepod.apiserver.listener import Listener, bound_socket
 from lifepod.apiserver.protocol import MAX_BODY_BYTES, Connections, HttpProtocol
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ HANDSHAKE_SECONDS: Final = 32
 _LIKE_HTTP: Final = (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO")
 _SPEAK_TLS: Final = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 GRACE_SECONDS: Final = 2.0
-BACKLOG: Final = 1024
 _AS_SEEN_HERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """What a listener at all addresses is reached by on this machine."""
 
@@ -65,7 +65,7 @@ class SmallTlsProtocol(sslproto.SSLProtocol):
 class Server:
     """A listening API server. `stop` ends it; afterwards nothing of it is left in the loop."""
 
-    def __init__(self, listener: asyncio.Server, connections: Connections, host: str, port: int, scheme: str) -> None:
+    def __init__(self, listener: Listener, connections: Connections, host: str, port: int, scheme: str) -> None:
         self._listener = listener
         self._connections = connections
         self.host = host
@@ -138,11 +138,9 @@ async def serve(
             ssl_shutdown_timeout=1,
         )
 
-    if sock is not None:
-        listener = await loop.create_server(connect, sock=sock, backlog=BACKLOG)
-    else:
-        listener = await loop.create_server(connect, host, port, backlog=BACKLOG)
-    name = listener.sockets[0].getsockname()
+    sock = sock or bound_socket(host, port)
+    name = sock.getsockname()
+    listener = Listener(sock, connect, lambda: len(connections.open))
     here = _AS_SEEN_HERE.get(name[0], name[0])
     return Server(listener, connections, here, name[1], "https" if context else "http")
 

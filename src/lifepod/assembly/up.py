@@ -16,6 +16,7 @@ from lifepod.assembly.bind_address import LOOPBACK
 from lifepod.assembly.clusters import Place, state_home
 from lifepod.assembly.errors import StartError
 from lifepod.assembly.local_cluster import LocalCluster, LocalOptions
+from lifepod.assembly.open_files import allow_many_files
 from lifepod.assembly.real_time import look_for_cycles_seldom
 from lifepod.client import kubeconfig
 from lifepod.errors import LifepodError
@@ -96,6 +97,7 @@ def _tell(descriptor: int, text: str) -> None:
 async def _serve(options: UpOptions, place: Place, say: Callable[[str], None]) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    allow_many_files()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     data = Path(options.data) if options.data else None
