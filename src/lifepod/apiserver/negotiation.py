@@ -108,7 +108,9 @@ def dressed(response: Response, request: Request, form: Form) -> Response:
     """A JSON answer in the form asked for: YAML, indented, compressed, or as it is."""
     status, body, content_type, headers = response
     if form.yaml and content_type == "application/json" and body:
-        body, content_type = _as_yaml(body), "application/yaml"
+        from lifepod.apiserver.yaml_answers import as_yaml
+
+        body, content_type = as_yaml(body), "application/yaml"
     elif is_pretty(request) and content_type.startswith("application/json") and body:
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     elif len(body) <= GZIP_FROM:
@@ -126,13 +128,3 @@ def _takes_gzip(request: Request) -> bool:
     Source: k8s.io/apiserver v0.34.4 pkg/endpoints/handlers/responsewriters/writers.go: negotiateContentEncoding
     """
     return any(each.strip() == "gzip" for each in request.headers.get("accept-encoding", "").split(","))
-
-
-def _as_yaml(body: bytes) -> bytes:
-    import yaml
-
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(
-        orjson.loads(body), Dumper=dumper, default_flow_style=False, sort_keys=True, allow_unicode=True
-    )
-    return text.encode()

@@ -8,9 +8,11 @@ from typing import Any
 
 import orjson
 import pytest
+import yaml
 
 from lifepod.apiserver.exchange import Request, Response
 from lifepod.apiserver.write_requests import warning_headers
+from lifepod.apiserver.yaml_answers import as_yaml
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -226,3 +228,22 @@ def test_the_v2_document_is_revalidated_and_follows_the_kinds(cluster, ask, acce
     }  # fmt: skip
     ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", orjson.dumps(definition))
     assert b"com.example.v1.Widget" in fetch(etag).body
+
+
+def test_yaml_is_written_as_upstream_writes_it():
+    value = {
+        "number": "1",
+        "word": "true",
+        "time": "2026-11-24T04:11:13Z",
+        "lines": "x\ny\n",
+        "long": "b " * 80 + "b",
+        "none": None,
+        "empty": "",
+        "list": ["a", 3, True],
+    }
+    text = as_yaml(orjson.dumps(value)).decode()
+    assert text == (
+        'empty: ""\nlines: |\n  x\n  y\nlist:\n- a\n- 3\n- true\n'
+        f'long: {"b " * 80}b\nnone: null\nnumber: "1"\ntime: "2026-11-24T04:11:13Z"\nword: "true"\n'
+    )
+    assert yaml.safe_load(text) == value
