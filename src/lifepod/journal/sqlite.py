@@ -18,6 +18,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -50,9 +51,9 @@ class SqliteJournal:
         self._database = Database(folder)
         self.revision = self._database.revision
         self.problem: str | None = None
-        self.turns: Callable[[], int] = lambda: 0
-        """A number that stays the same as long as one and the same client speaks."""
-        self._turn = 0
+        self.turns: Callable[[], int] = count().__next__
+        """A number that stays the same as long as one and the same client speaks. As long as nobody knows it never does."""
+        self._turn = -1
         self._pace = Pace()
         self._pending: list[Row] = []
         self._waiters: list[_Waiter] = []
