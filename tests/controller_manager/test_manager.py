@@ -25,6 +25,13 @@ def refused(code=409, message="no"):
     return ApiError({"code": code, "reason": "Conflict", "message": message})
 
 
+class Posted:
+    """A view in which every event that was posted is still there."""
+
+    def get(self, resource, namespace, name):
+        return {}
+
+
 class Script:
     """A controller that answers each look with the next outcome, and keeps the looks."""
 
@@ -32,7 +39,7 @@ class Script:
         self.outcomes, self.looks = list(outcomes), []
         keys = lambda change: [("ns", change.obj["metadata"]["name"])]  # noqa: E731 - as controllers have it
         self.controller = Controller("c", "component", ("pods",), keys, self.reconcile)
-        self.part = ControllerPart(self.controller, None, None)
+        self.part = ControllerPart(self.controller, Posted(), None)
 
     def reconcile(self, look):
         self.looks.append(look)
@@ -130,7 +137,7 @@ def test_a_snapshot_goes_on_where_it_was_taken():
     first = script.change()
     state = script.part.snapshot()
     assert written(script.answer(first)) == ["b"]
-    other = ControllerPart(script.controller, None, None)
+    other = ControllerPart(script.controller, Posted(), None)
     other.restore(state)
     second = script.answer(first, part=other)
     assert written(second) == ["b"]

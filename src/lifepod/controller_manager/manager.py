@@ -54,7 +54,7 @@ class ControllerPart:
         blind = controller.not_statuses_of
         self.interests = tuple(Interest(resource, statuses=resource not in blind) for resource in controller.resources)
         self._controller, self._view, self._ids = controller, view, ids
-        self._recorder = Recorder(controller.component)
+        self._recorder = Recorder(controller.component, view)
         self._queue: dict[Key, None] = {}
         self._busy: dict[Key, _Busy] = {}
         self._due: dict[Key, datetime] = {}

@@ -1,22 +1,23 @@
 """How controllers' events become Event objects: names, fields, and folding of repeats.
 
-Two forms: core/v1's recorder (count, PATCHed; the rule is `lifecycle.event_correlation`) and events.k8s.io's, which only the
+Two forms: core/v1's (count, PATCHed; `lifecycle.event_correlation` and `event_objects` have the rules) and events.k8s.io's, which only the
 scheduler uses (eventTime, series).
 Source: k8s.io/client-go v0.34.4 tools/record/event.go; tools/events/event_broadcaster.go
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
-from lifepod.api.objects import JsonObject, format_micro_time, format_time
+from lifepod.api.objects import JsonObject, format_micro_time
 from lifepod.api.writes import Write
 from lifepod.controllers.outcome import ObjectEvent
+from lifepod.controllers.view import View
 from lifepod.lifecycle.event_correlation import ObjectEvents, correlate
+from lifepod.lifecycle.event_objects import Reporter, event_write, nanoseconds_of
 from lifepod.lifecycle.vocabulary import Event
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CACHE_ENTRIES = 4096
 SERIES_ENDS_AFTER = timedelta(minutes=6)
 SERIES_TOLD_EVERY = timedelta(minutes=30)
@@ -43,10 +44,10 @@ class RecorderState(NamedTuple):
 
 
 class Recorder:
-    """Makes the writes for the events of one component."""
+    """Makes the writes for the events of one component. `view` tells which of them are still there."""
 
-    def __init__(self, component: str, *, instance: str = "", modern: bool = False) -> None:
-        self._component, self._instance, self._modern = component, instance, modern
+    def __init__(self, component: str, view: View, *, instance: str = "", modern: bool = False) -> None:
+        self._component, self._view, self._instance, self._modern = component, view, instance, modern
         self._state = RecorderState({}, {}, 0, None)
         # Two components may tell of one object in the same virtual instant: their names must differ.
         self._slot = sum(component.encode()) % 1000
@@ -76,30 +77,11 @@ class Recorder:
         told = Event(event.type, event.reason, event.message)
         self._state.objects[key], verdict = correlate(before, told, "", fresh, now)
         _bound(self._state.objects)
-        namespace = about["namespace"] or "default"
-        moment = format_time(now)
-        if verdict.kind == "drop":
-            return None
-        if verdict.kind == "patch":
-            body = {"count": verdict.times, "lastTimestamp": moment, "message": verdict.message}
-            return Write("patch", "events", namespace, verdict.name, body, patch_type="merge")
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": fresh, "namespace": namespace},
-            "involvedObject": {k: v for k, v in about.items() if v},
-            "reason": event.reason,
-            "message": verdict.message,
-            "source": {"component": self._component},
-            "firstTimestamp": moment,
-            "lastTimestamp": moment,
-            "count": 1,
-            "type": event.type,
-            "eventTime": None,
-            "reportingComponent": self._component,
-            "reportingInstance": "",
-        }
-        return Write("create", "events", namespace, fresh, body)
+        shown: JsonObject = {k: v for k, v in about.items() if v}
+        return event_write(told, shown, "", verdict, Reporter(self._component), self._is_there, now)
+
+    def _is_there(self, namespace: str, name: str) -> bool:
+        return self._view.get("events", namespace, name) is not None
 
     # ------------------------------------------------------------------------------------------------ events.k8s.io
 
@@ -166,9 +148,7 @@ class Recorder:
             self._state = self._state._replace(sweep_at=series.last + SERIES_ENDS_AFTER)
 
     def _name(self, subject: str, now: datetime) -> str:
-        age = now - _EPOCH
-        nanos = ((age.days * 86400 + age.seconds) * 1_000_000 + age.microseconds) * 1000 + self._slot
-        nanos = max(nanos, self._state.last_nanos + 1000)
+        nanos = max(nanoseconds_of(now) + self._slot, self._state.last_nanos + 1000)
         self._state = self._state._replace(last_nanos=nanos)
         return f"{subject}.{nanos:x}"
 

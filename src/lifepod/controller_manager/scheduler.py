@@ -73,7 +73,7 @@ class SchedulerPart:
 
     def __init__(self, view: View, host: str = "lifepod") -> None:
         self._view = view
-        self._recorder = Recorder(NAME, instance=f"{NAME}-{host}", modern=True)
+        self._recorder = Recorder(NAME, view, instance=f"{NAME}-{host}", modern=True)
         self._placements = Placements()
         self._waiting: dict[str, _Waiting] = {}
         self._groups: dict[str, dict[str, None]] = {}

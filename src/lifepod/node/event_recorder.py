@@ -1,22 +1,19 @@
-"""How the core's events become Event objects of the API: names, fields, and the count of repeats.
+"""What a node's agent has posted, so that its events become Event objects of the API, or are counted up.
 
-Which repeats are folded or dropped is decided in `lifecycle/event_correlation.py`.
-
-Source: k8s.io/client-go v0.34.4 tools/record/event.go: makeEvent, recordEvent
+Which repeats are folded or dropped is decided in `lifecycle/event_correlation.py`, what an Event holds in `event_objects.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from lifepod.api.objects import JsonObject, format_time
+from lifepod.api.objects import JsonObject
 from lifepod.api.writes import Write
-from lifepod.lifecycle.event_correlation import ObjectEvents, Verdict, correlate
+from lifepod.lifecycle.event_correlation import ObjectEvents, correlate
+from lifepod.lifecycle.event_objects import Exists, Reporter, event_write, nanoseconds_of
 from lifepod.lifecycle.vocabulary import Event
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CACHE_OBJECTS = 4096
 Subject: TypeAlias = tuple[str, str, str]
 """(kind, UID, name) of what events are about."""
@@ -32,8 +29,8 @@ class RecorderState(NamedTuple):
 class EventRecorder:
     """Makes the writes for the events that one node posts. `exists` tells whether an Event (namespace, name) is still there."""
 
-    def __init__(self, node: str, exists: Callable[[str, str], bool], component: str = "kubelet") -> None:
-        self._node, self._exists, self._component = node, exists, component
+    def __init__(self, node: str, exists: Exists, component: str = "kubelet") -> None:
+        self._reporter, self._exists = Reporter(component, node), exists
         self._objects: dict[Subject, ObjectEvents] = {}
         self._last_nanos = 0
 
@@ -48,40 +45,14 @@ class EventRecorder:
         self._objects[subject], verdict = correlate(before, event, field_path, name, now)
         if len(self._objects) > CACHE_OBJECTS:
             del self._objects[next(iter(self._objects))]
-        namespace = about.get("namespace") or "default"
-        if verdict.kind == "drop":
-            return None
-        if verdict.kind == "patch" and self._exists(namespace, verdict.name):
-            body = {"count": verdict.times, "lastTimestamp": format_time(now), "message": verdict.message}
-            return Write("patch", "events", namespace, verdict.name, body, patch_type="merge")
-        return Write("create", "events", namespace, verdict.name, self._body(event, about, field_path, verdict, now))
+        return event_write(event, about, field_path, verdict, self._reporter, self._exists, now)
 
     def forget(self, kind: str, uid: str, name: str) -> None:
         """The object is gone for good."""
         self._objects.pop((kind, uid, name), None)
 
-    def _body(self, event: Event, about: JsonObject, field_path: str, verdict: Verdict, now: datetime) -> JsonObject:
-        return {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": verdict.name, "namespace": about.get("namespace") or "default"},
-            "involvedObject": {**about, "fieldPath": field_path} if field_path else about,
-            "reason": event.reason,
-            "message": verdict.message,
-            "source": {"component": self._component, "host": self._node},
-            "firstTimestamp": format_time(verdict.first_at or now),
-            "lastTimestamp": format_time(now),
-            "count": verdict.times,
-            "type": event.type,
-            "eventTime": None,
-            "reportingComponent": self._component,
-            "reportingInstance": self._node,
-        }
-
     def _name(self, subject: str, now: datetime) -> str:
-        age = now - _EPOCH
-        nanos = ((age.days * 86400 + age.seconds) * 1_000_000 + age.microseconds) * 1000
-        self._last_nanos = max(nanos, self._last_nanos + 1)
+        self._last_nanos = max(nanoseconds_of(now), self._last_nanos + 1)
         return f"{subject}.{self._last_nanos:x}"
 
     def snapshot(self) -> RecorderState:
