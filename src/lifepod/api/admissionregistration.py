@@ -1,4 +1,4 @@
-"""Which kinds the group `admissionregistration.k8s.io` has. They are kept, not called."""
+"""Which kinds the group `admissionregistration.k8s.io` has. `apiserver/webhooks.py` calls, `admission_policies.py` evaluates them."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from lifepod.testing.objects import Inside, required_pod
 from lifepod.testing.options import Options, settings_of
 from lifepod.testing.recorder import Recorder
 from lifepod.testing.service_account import Accounts
+from lifepod.testing.server_tls import ServerTls, server_tls
 from lifepod.testing.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -102,6 +103,13 @@ class Kube(Accounts):
     def ca_pem(self) -> bytes:
         """The CA that signed the server's certificate."""
         return self._served().ca_pem
+
+    def server_tls(self, *names: str) -> ServerTls:
+        """A certificate for a server of the test's own, a webhook above all, that this cluster trusts by its `ca_bundle`.
+
+        It is good for `127.0.0.1`, `localhost` and `names`, such as a Service's `hook.default.svc`.
+        """
+        return server_tls(self._served().files.folder, names)
 
     def _served(self) -> Mounted:
         if self._mounted is None:
