@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lifepod.api.objects import JsonObject
+from lifepod.api.zero_values import zero_members
 
 
 def starting_with(status: JsonObject) -> Callable[[JsonObject], JsonObject]:
@@ -42,19 +43,10 @@ def with_spec(obj: JsonObject) -> JsonObject:
     return obj if obj.get("spec") is not None else {**obj, "spec": {}}
 
 
-_EVENT_ZEROS: JsonObject = {
-    "source": {},
-    "firstTimestamp": None,
-    "lastTimestamp": None,
-    "eventTime": None,
-    "reportingComponent": "",
-    "reportingInstance": "",
-}
-
-
 def prepared_event(event: JsonObject) -> JsonObject:
     """An Event says of these members also that they are empty. Source: k8s.io/api v0.34.4 core/v1/types.go: Event"""
-    missing = {name: value for name, value in _EVENT_ZEROS.items() if event.get(name) is None}
+    unset = zero_members("io.k8s.api.core.v1.Event")
+    missing = {name: value for name, value in unset.items() if event.get(name) is None}
     return {**event, **missing} if missing else event
 
 

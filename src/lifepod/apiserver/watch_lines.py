@@ -13,6 +13,7 @@ import orjson
 
 from lifepod.api.kinds import Kind
 from lifepod.api.objects import JsonObject
+from lifepod.api.zero_values import zero_members
 from lifepod.apiserver.table_response import Tables, only_metadata
 from lifepod.apiserver.watch_stream import LineMaker
 from lifepod.store import Record, Seen, Store
@@ -31,10 +32,8 @@ def bookmark_object(kind: Kind, revision: int, *, initial_events_end: bool) -> J
     metadata: JsonObject = {"resourceVersion": str(revision)}
     if initial_events_end:
         metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
-    obj: JsonObject = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}
-    if kind.resource == "pods":
-        obj |= {"spec": {"containers": None}, "status": {}}
-    return obj
+    unset = {} if kind.is_custom else zero_members(kind.schema)
+    return {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata, **unset}
 
 
 class StoredLines:

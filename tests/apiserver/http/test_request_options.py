@@ -10,7 +10,9 @@ import orjson
 import pytest
 import yaml
 
+from lifepod.api.builtin import builtin_kinds
 from lifepod.apiserver.exchange import Request, Response
+from lifepod.apiserver.watch_lines import bookmark_object
 from lifepod.apiserver.write_requests import warning_headers
 from lifepod.apiserver.yaml_answers import as_yaml
 
@@ -247,3 +249,14 @@ def test_yaml_is_written_as_upstream_writes_it():
         f'long: {"b " * 80}b\nnone: null\nnumber: "1"\ntime: "2026-11-24T04:11:13Z"\nword: "true"\n'
     )
     assert yaml.safe_load(text) == value
+
+
+def test_a_bookmark_is_an_object_in_which_nothing_is_set():
+    deployments = next(kind for kind in builtin_kinds() if kind.kind == "Deployment")
+    assert bookmark_object(deployments, 7, initial_events_end=True) == {
+        "kind": "Deployment",
+        "apiVersion": "apps/v1",
+        "metadata": {"resourceVersion": "7", "annotations": {"k8s.io/initial-events-end": "true"}},
+        "spec": {"selector": None, "template": {"metadata": {}, "spec": {"containers": None}}, "strategy": {}},
+        "status": {},
+    }
