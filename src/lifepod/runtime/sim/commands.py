@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from lifepod.runtime.sim.shell_syntax import NotUnderstood, parse
+from lifepod.runtime.sim.translate import translate
 
 if TYPE_CHECKING:
     from lifepod.runtime.sim.shell import Running
@@ -377,10 +378,56 @@ def _head_count(words: list[str]) -> tuple[int, list[str]]:
 
 
 def _head(run: Running, words: list[str]) -> int:
+    size, words = _head_bytes(words)
     count, rest = _head_count(words)
     found, status = _inputs(run, rest)
     for _, content in found:
-        run.write(1, b"".join(_lines(content)[:count]))
+        run.write(1, b"".join(_lines(content)[:count]) if size is None else content[:size])
+    return status
+
+
+def _head_bytes(words: list[str]) -> tuple[int | None, list[str]]:
+    """`-c N` or `-cN`, and the words without it."""
+    for at, word in enumerate(words):
+        if word.startswith("-c"):
+            given, rest = (
+                (word[2:], words[at + 1 :]) if word[2:] else ("".join(words[at + 1 : at + 2]), words[at + 2 :])
+            )
+            return (int(given) if given.isdigit() else 0), [*words[:at], *rest]
+    return None, words
+
+
+def _tr(run: Running, words: list[str]) -> int:
+    options = "".join(word[1:] for word in words[1:] if word.startswith("-") and len(word) > 1)
+    sets = [word for word in words[1:] if not word.startswith("-") or len(word) == 1]
+    if not sets or set(options) - set("cCds"):
+        return run.complain("tr: usage: tr [-cds] STRING1 [STRING2]")
+    run.write(1, translate(run.stdin(), options.replace("C", "c"), sets[0], sets[1] if len(sets) > 1 else None))
+    return 0
+
+
+_STAT_TEXT = "  File: %n\n  Size: %s\tBlocks: 8\tIO Block: 4096\t%F\nAccess: (0%a)\tUid: (%u/%U)\tGid: (%g/%G)"
+
+
+def _stat(run: Running, words: list[str]) -> int:
+    """`stat [-c FORMAT] FILE…`; files belong to root, who may write them."""
+    rest, text, status = list(words[1:]), _STAT_TEXT, 0
+    if "-c" in rest[:-1]:
+        at = rest.index("-c")
+        text, rest = rest[at + 1], rest[:at] + rest[at + 2 :]
+    for name in (each for each in rest if not each.startswith("-")):
+        path = run.path(name)
+        content, is_folder = run.world.read(path), run.world.is_directory(path)
+        if content is None and not is_folder:
+            status = run.complain(f"stat: can't stat '{name}': {_NOT_FOUND}")
+            continue
+        size = len(content) if content is not None else 4096
+        kind, mode = ("directory", "755") if is_folder else ("regular file", "644")
+        facts = {"s": str(size), "F": kind, "a": mode, "u": "0", "g": "0", "U": "root", "G": "root", "n": name}
+        shown = text
+        for letter, fact in facts.items():
+            shown = shown.replace(f"%{letter}", fact)
+        run.say(shown)
     return status
 
 
@@ -750,6 +797,8 @@ COMMANDS: dict[str, Command] = {
     "tee": _tee,
     "head": _head,
     "tail": _tail,
+    "tr": _tr,
+    "stat": _stat,
     "wc": _wc,
     "grep": _grep,
     "seq": _seq,

@@ -79,7 +79,11 @@ def start(
         )
         return start_program(program, handle), ""
     is_init = pod.config is None or not (pod.config.share_process_namespace or pod.config.host_pid)
-    return start_shell(command or ("sleep", "infinity"), _environment(pod, container), config.working_dir, is_init), ""
+    files = Files(None if config.stdin else b"", Target("log", 1), Target("log", 1 if config.tty else 2))
+    shell = start_shell(
+        command or ("sleep", "infinity"), _environment(pod, container), config.working_dir, is_init, files
+    )
+    return shell._replace(input_open=config.stdin), ""
 
 
 def _short(image: str) -> str:

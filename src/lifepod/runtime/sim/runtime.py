@@ -257,6 +257,19 @@ class SimRuntime:
             if pod is not None and exec_.number == number and isinstance(exec_.process, Shell):
                 self._put(pod.with_exec(exec_._replace(process=exec_.process.fed(data, is_end))), now + self.skew)
 
+    def feed_container(self, uid: str, container_id: str, data: bytes, is_end: bool, now: datetime) -> bool:
+        """Put more on the standard input of a container. Its end is handed on by `stdinOnce` without a terminal; says whether."""
+        pod = self._pods.get(uid)
+        container = pod.container(container_id) if pod is not None else None
+        if pod is None or container is None or not container.config.stdin:
+            return False
+        is_end = is_end and container.config.stdin_once and not container.config.tty
+        if isinstance(container.process, Shell) and container.state == "running":
+            now += self.skew
+            fed = container._replace(process=container.process.fed(data, is_end), resume_at=container.resume_at or now)
+            self._put(pod.with_container(fed), now)
+        return is_end
+
     def follow(self, uid: str, tell: Callable[[], None]) -> None:
         """Call `tell` each time something of the pod may have moved on: a line written, a process ended."""
         self._followers.setdefault(uid, []).append(tell)

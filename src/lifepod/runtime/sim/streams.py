@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 
 from lifepod.runtime.base import ByteStream, ExecStream, LogOptions, StreamRefused
-from lifepod.runtime.cri_log import LogSelection
+from lifepod.runtime.cri_log import LogEntry, LogSelection
 from lifepod.runtime.sim import files, probing
 from lifepod.runtime.sim.files import View
 from lifepod.runtime.sim.pods import SimContainer, SimPod
@@ -39,6 +39,17 @@ class SimStreams:
         """The lines kept, then, if followed, each new one until the container ends."""
         selection = LogSelection(options)
         place = self._first_line(pod_uid, container_id, options.tail_lines)
+        async for entries in self.entries(pod_uid, container_id, place, follow=options.follow):
+            chunk = b"".join(map(selection.take, entries))
+            if chunk:
+                yield chunk
+            if selection.is_full:
+                return
+
+    async def entries(
+        self, pod_uid: str, container_id: str, place: int, *, follow: bool
+    ) -> AsyncIterator[list[LogEntry]]:
+        """The lines from `place` on as they come, some at a time."""
         epoch = self._runtime.epoch
         with _Following(self._runtime, pod_uid) as moved:
             while True:
@@ -48,11 +59,10 @@ class SimStreams:
                     end = _shown_end(container) if container is not None else place
                     entries = list(container.log.since(place, end)) if container is not None else []
                     place = end
-                chunk = b"".join(map(selection.take, entries))
-                if chunk:
-                    yield chunk
+                if entries:
+                    yield entries
                 ended = container is None or not _is_alive(container)
-                if not options.follow or ended or selection.is_full or self._runtime.epoch != epoch:
+                if not follow or ended or self._runtime.epoch != epoch:
                     return
                 await moved.wait()
 
@@ -89,8 +99,11 @@ class SimStreams:
     async def exec(
         self, pod_uid: str, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool
     ) -> ExecStream:
-        """Run a command; a shell's commands that read get what the client sends. It has no terminal."""
-        ends = _ExecEnds(asyncio.get_running_loop())
+        """Run a command; a shell's commands that read get what the client sends.
+
+        A terminal shows both outputs and what is typed, with a carriage return before each end of line; it has no size and no signals.
+        """
+        ends = _ExecEnds(asyncio.get_running_loop(), tty)
         with self._around:
             number = self._runtime.start_exec(pod_uid, container_id, command, ends, self._now(), stdin)
         if number is None:
@@ -106,8 +119,15 @@ class SimStreams:
         self._poke()
 
     async def attach(self, pod_uid: str, container_id: str, *, stdin: bool, tty: bool) -> ExecStream:
-        """What the container writes from now on."""
-        return _Attached(self, pod_uid, container_id)
+        """What the container writes from now on; it reads what the client sends if it has standard input."""
+        return _Attached(self, pod_uid, container_id, self._first_line(pod_uid, container_id, 0), tty)
+
+    def feed_container(self, pod_uid: str, container_id: str, data: bytes, is_end: bool) -> bool:
+        """Give a container input; says whether an end was handed on to it."""
+        with self._around:
+            handed_on = self._runtime.feed_container(pod_uid, container_id, data, is_end, self._now())
+        self._poke()
+        return handed_on
 
     # -------------------------------------------------------------------------------- ports
 
@@ -116,7 +136,9 @@ class SimStreams:
         with self._around:
             pod = self._runtime.pod(pod_uid)
             if pod is None or not probing.listens(pod, port):
-                raise StreamRefused(f"dial tcp4 127.0.0.1:{port}: connect: connection refused")
+                raise StreamRefused(
+                    f"failed to connect to localhost:{port} inside namespace, IPv4: dial tcp4 127.0.0.1:{port}: connect: connection refused"
+                )
         return _Served(self, pod_uid, port)
 
     def served(self, pod_uid: str, port: int, path: str) -> tuple[int, bytes]:
@@ -184,9 +206,11 @@ class _Ends:
 class _ExecEnds(_Ends):
     """The ends of a process that a stream started: told by the runtime on its thread, read by the stream in the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, tty: bool) -> None:
         super().__init__()
         self._loop = loop
+        self._tty = tty
+        self._typed: list[bytes] = []
         self._moved = asyncio.Event()
         self._closed = False
         self.feed: Callable[[bytes, bool], None] | None = None
@@ -204,9 +228,19 @@ class _ExecEnds(_Ends):
             self._loop.call_soon_threadsafe(self._moved.set)
 
     async def write(self, data: bytes) -> None:
-        """More for its standard input."""
-        if self.feed is not None:
+        """More for its standard input. At a terminal a return ends a line, ^D the input."""
+        if self.feed is None:
+            return
+        if not self._tty:
             self.feed(data, False)
+            return
+        data = data.replace(b"\r", b"\n")
+        line, end, _ = data.partition(b"\x04")
+        self._typed.append(line)
+        self._moved.set()
+        self.feed(line, False)
+        if end:
+            await self.close_stdin()
 
     async def close_stdin(self) -> None:
         """That was all of it."""
@@ -222,10 +256,13 @@ class _ExecEnds(_Ends):
         while True:
             self._moved.clear()
             code = self.code
+            typed, self._typed = self._typed, []
+            for echo in typed:
+                yield 1, echo.replace(b"\n", b"\r\n")
             for index, text in enumerate(self.written):
                 if len(text) > sent[index]:
-                    yield index + 1, text[sent[index] :]
-                    sent[index] = len(text)
+                    new, sent[index] = text[sent[index] :], len(text)
+                    yield (1, new.replace(b"\n", b"\r\n")) if self._tty else (index + 1, new)
             if code is not None or self._closed:
                 return
             await self._moved.wait()
@@ -244,29 +281,53 @@ class _ExecEnds(_Ends):
 
 
 class _Attached:
-    """A running container's output from now on."""
+    """A running container's ends from now on."""
 
-    def __init__(self, streams: SimStreams, pod_uid: str, container_id: str) -> None:
-        self._lines = streams.log(pod_uid, container_id, LogOptions(follow=True, tail_lines=0))
+    def __init__(self, streams: SimStreams, pod_uid: str, container_id: str, place: int, tty: bool) -> None:
+        self._streams, self._of, self._tty = streams, (pod_uid, container_id), tty
+        self._entries = streams.entries(pod_uid, container_id, place, follow=True)
+        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def write(self, data: bytes) -> None:
-        """Nobody reads it."""
+        """More for the container's standard input."""
+        self._streams.feed_container(*self._of, data, False)
 
     async def close_stdin(self) -> None:
-        """Nobody reads it."""
+        """The container reads the end, or this client leaves.
+
+        Source: containerd v2.1 internal/cri/io/container_io.go: Attach
+        """
+        if not self._streams.feed_container(*self._of, b"", True):
+            self._leave()
 
     async def resize(self, width: int, height: int) -> None:
-        """It has no terminal."""
+        """Nothing asks for the size."""
 
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
-        async for chunk in self._lines:
-            yield 1, chunk
+        while True:
+            coming = asyncio.ensure_future(anext(self._entries, None))
+            try:
+                await asyncio.wait((coming, self._left), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not coming.done():
+                    coming.cancel()
+            if not coming.done() or (entries := coming.result()) is None:
+                return
+            for entry in entries:
+                text = entry.text.replace(b"\n", b"\r\n") if self._tty else entry.text
+                yield (2 if entry.stream == b"stderr" else 1), text
 
     async def exit_code(self) -> int:
         return 0
 
     async def close(self) -> None:
-        """The iterator ends with its task."""
+        """The client is gone; with `stdinOnce` the container's input ends with it."""
+        self._streams.feed_container(*self._of, b"", True)
+        self._leave()
+
+    def _leave(self) -> None:
+        if not self._left.done():
+            self._left.set_result(None)
 
 
 class _Served:
