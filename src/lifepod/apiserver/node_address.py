@@ -15,8 +15,11 @@ _PREFERRED: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "Ex
 _DEFAULT_PORT: Final = 10250
 
 
-def unreachable(node: JsonObject) -> ApiError:
-    """500 in the words of a connection that is refused at the node's address, or of a node without one."""
+def unreachable(node: JsonObject, page: str = "") -> ApiError:
+    """500 in the words of a connection that is refused at the node's address, or of a node without one.
+
+    `page`: what was to be fetched there; "" for a connection that was to be upgraded.
+    """
     addresses = dig(node, "status", "addresses") or []
     by_type = {each.get("type"): each.get("address", "") for each in reversed(addresses)}
     host = next((by_type[kind] for kind in _PREFERRED if kind in by_type), "")
@@ -24,4 +27,5 @@ def unreachable(node: JsonObject) -> ApiError:
         shown = " ".join(f"{{{each.get('type', '')} {each.get('address', '')}}}" for each in addresses)
         return refusal(500, "", f"no preferred addresses found; known addresses: [{shown}]")
     port = dig(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port") or _DEFAULT_PORT
-    return refusal(500, "", f"error dialing backend: dial tcp {host}:{port}: connect: connection refused")
+    what = f'Get "https://{host}:{port}{page}"' if page else "error dialing backend"
+    return refusal(500, "", f"{what}: dial tcp {host}:{port}: connect: connection refused")

@@ -44,5 +44,9 @@ def publish_address(api: Api, host: str, port: int, now: datetime) -> None:
 
 
 def _put(api: Api, resource: str, obj: JsonObject, now: datetime) -> None:
-    verb = "create" if api.store.record(resource, "default", "kubernetes") is None else "update"
-    api.carry_out(Write(verb, resource, "default", "kubernetes" if verb == "update" else "", obj), now)
+    is_new = api.store.record(resource, "default", "kubernetes") is None
+    create, update = (
+        Write("create", resource, "default", "", obj),
+        Write("update", resource, "default", "kubernetes", obj),
+    )
+    api.carry_out(create if is_new else update, now)

@@ -38,6 +38,7 @@ class Target(NamedTuple):
     pod_uid: str
     port: int
     streams: NodeStreams
+    host: str = ""
 
 
 def pod_port(pod: JsonObject, port: str) -> int:
@@ -79,7 +80,8 @@ async def proxy_answer(request: Request, target: Target, path: str) -> Response 
     try:
         connection = await target.streams.dial(target.pod_uid, target.port)
     except (StreamRefused, OSError) as problem:
-        raise refusal(503, "ServiceUnavailable", f"error trying to reach service: {problem}") from problem
+        why = f"dial tcp {target.host}:{target.port}: connect: {str(problem).rpartition('connect: ')[2]}"
+        raise refusal(503, "ServiceUnavailable", f"error trying to reach service: {why}") from problem
     try:
         await connection.write(_request_bytes(request, path or "/", target.port))
         reader = _ResponseReader(connection)

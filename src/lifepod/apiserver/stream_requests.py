@@ -13,6 +13,7 @@ from lifepod.apiserver.get import get
 from lifepod.apiserver.http_errors import bad_request, refusal
 from lifepod.apiserver.log import log_answer, log_options
 from lifepod.apiserver.node_address import unreachable
+from lifepod.apiserver.node_proxy import node_page
 from lifepod.apiserver.portforward import portforward_answer
 from lifepod.apiserver.proxy import Target, pod_port, proxy_answer, service_target
 from lifepod.apiserver.routes import ResourcePath, proxied_name
@@ -38,7 +39,9 @@ class StreamRequests:
         if path.subresource == "log":
             options = log_options(request, path.name, self._seams.now())
             pod = self._pod(path.namespace, path.name)
-            return log_answer(pod, chosen_container(pod, request.param("container")), options, self._streams(pod))
+            container = chosen_container(pod, request.param("container"))
+            page = f"/containerLogs/{path.namespace}/{path.name}/{container}"
+            return log_answer(pod, container, options, self._streams(pod, page))
         pod = self._pod(path.namespace, path.name)
         streams = self._streams(pod)
         match path.subresource:
@@ -54,8 +57,11 @@ class StreamRequests:
         with self._seams.lock:
             return get(api, api.kinds.of("pods"), namespace, name)
 
-    def _streams(self, pod: JsonObject) -> NodeStreams | None:
-        """The streams of the pod's node, None while it is on none. Raises ApiError 404, 500 when there is nobody to ask."""
+    def _streams(self, pod: JsonObject, page: str = "") -> NodeStreams | None:
+        """The streams of the pod's node, None while it is on none. Raises ApiError 404, 500 when there is nobody to ask.
+
+        `page`: the path of the node's server that would be fetched; "" for a connection that is upgraded.
+        """
         name = dig(pod, "spec", "nodeName")
         if not name:
             return None
@@ -63,7 +69,7 @@ class StreamRequests:
             return streams
         api = self._seams.api
         with self._seams.lock:
-            raise unreachable(get(api, api.kinds.of("nodes"), "", name))
+            raise unreachable(get(api, api.kinds.of("nodes"), "", name), page)
 
     # ------------------------------------------------------------------------------------------------------------ proxy
 
@@ -81,14 +87,23 @@ class StreamRequests:
             case "services":
                 pod, number = self._behind(path.namespace, name, port)
             case _:
-                raise refusal(503, "ServiceUnavailable", f"node {name} serves no HTTP of its own")
+                return self._node_page(name, path.rest)
         return self._to_pod(request, path, pod, number)
+
+    def _node_page(self, name: str, rest: str) -> Answer:
+        api = self._seams.api
+        with self._seams.lock:
+            node = get(api, api.kinds.of("nodes"), "", name)
+            if self._seams.streams_for(name) is None:
+                raise unreachable(node)
+            found = (api.store.decoded(record) for record in api.store.list("pods").records)
+            return node_page(rest, [pod for pod in found if dig(pod, "spec", "nodeName") == name])
 
     def _to_pod(self, request: Request, path: ResourcePath, pod: JsonObject, port: int) -> Answer:
         streams = self._streams(pod)
         if streams is None:
             raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
-        target = Target(pod["metadata"]["uid"], port, streams)
+        target = Target(pod["metadata"]["uid"], port, streams, dig(pod, "status", "podIP") or "")
         answer: Answer = _awaited(request, target, path.rest)
         return answer
 

@@ -86,7 +86,10 @@ class ContainerStreams:
         try:
             return await SocketStream.wrap(await self.connect(sandbox, "127.0.0.1", port, inside=True))
         except OSError as exc:
-            raise StreamRefused(f"dial tcp4 127.0.0.1:{port}: {(exc.strerror or str(exc)).lower()}") from exc
+            reason = os.strerror(exc.errno).lower() if exc.errno else str(exc)
+            raise StreamRefused(
+                f"failed to connect to localhost:{port} inside namespace, IPv4: dial tcp4 127.0.0.1:{port}: connect: {reason}"
+            ) from exc
 
     async def _start_exec(
         self, pod: PodRecord, container: ContainerRecord, command: tuple[str, ...], *, stdin: bool, tty: bool
