@@ -35,6 +35,8 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 HEADER_SECONDS: Final = 32.0
 """Source: k8s.io/apiserver v0.34.4 pkg/server/secure_serving.go: Serve (ReadHeaderTimeout)"""
+IDLE_SECONDS: Final = 90.0
+"""Source: as HEADER_SECONDS (IdleTimeout)"""
 BODY_SECONDS: Final = 60.0
 LINGER_SECONDS: Final = 0.5
 MAX_DISCARDED: Final = 64 * 1024 * 1024
@@ -124,8 +126,10 @@ class HttpProtocol(asyncio.Protocol):
         "_discarded",
         "_head_bytes",
         "_headers",
+        "_idle",
         "_in_head",
         "_keep_alive",
+        "_last_answer",
         "_loop",
         "_parser",
         "_peer",
@@ -154,6 +158,8 @@ class HttpProtocol(asyncio.Protocol):
         self._in_head = False
         self._keep_alive = True
         self._deadline: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._last_answer = 0.0
         self._discarded: int | None = None
         self._queue: deque[tuple[Request, bool]] | None = None
         self._rest: LargeBody | None = None
@@ -177,6 +183,8 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._shared.closed(self)
         self._cancel_deadline()
+        if self._idle is not None:
+            self._idle.cancel()
         self._rest = None
         self.is_writable = True
         if self._stalled is not None:
@@ -381,6 +389,7 @@ class HttpProtocol(asyncio.Protocol):
             self._rest = LargeBody(body, keep_alive)
             self._send_rest()
             return
+        self._answered()
         self.transport.write(b"%b\r\n%b" % (data, b"" if is_head else body))
         if self._discarded is None and (not keep_alive or self._shared.stopping):
             self.transport.close()
@@ -390,6 +399,7 @@ class HttpProtocol(asyncio.Protocol):
         while self.is_writable and (rest := self._rest) is not None:
             if not rest.left:
                 self._rest = None
+                self._answered()
                 if not rest.keep_alive or self._shared.stopping:
                     self.transport.close()
                 elif self._queue:
@@ -446,6 +456,7 @@ class HttpProtocol(asyncio.Protocol):
     def stream_ended(self, keep_alive: bool) -> None:
         """Called by the sink after its clean end."""
         self._sink = None
+        self._answered()
         if not self.is_writable:
             self._watch_stalled()
         if not keep_alive or self._shared.stopping:
@@ -506,6 +517,21 @@ class HttpProtocol(asyncio.Protocol):
         task.add_done_callback(go_on)
 
     # -------------------------------------------------------------------------------------------- limits and the end
+
+    def _answered(self) -> None:
+        """An answer is on its way: how long the next request may take counts from now."""
+        self._last_answer = self._loop.time()
+        if self._idle is None:
+            self._idle = self._loop.call_later(IDLE_SECONDS, self._look_whether_idle)
+
+    def _look_whether_idle(self) -> None:
+        """Close a connection on which nothing is under way and nothing came for long; else look again."""
+        is_used = self._in_head or self._body is not None or self._tunnel is not None or not self.is_free
+        left = IDLE_SECONDS if is_used else self._last_answer + IDLE_SECONDS - self._loop.time()
+        if left <= 0:
+            self.transport.close()
+        else:
+            self._idle = self._loop.call_later(left, self._look_whether_idle)
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:

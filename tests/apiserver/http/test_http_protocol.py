@@ -321,6 +321,24 @@ def test_a_client_that_never_ends_its_request_is_cut_off(sent: bytes, monkeypatc
     against_echo(check)
 
 
+def test_a_connection_on_which_nothing_more_is_asked_is_closed_and_one_in_use_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", 0.05)
+
+    async def check(server: Server) -> None:
+        watching, watcher = await asyncio.open_connection("127.0.0.1", server.port)
+        watcher.write(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /forever HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(watching.readuntil(b"begun\n"), 5)
+        for _ in range(2):
+            assert (await exchange(server, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")).endswith(b"GET /a  0 -\n")
+        assert server.connection_count == 1
+        watcher.close()
+        await watching.read()
+
+    against_echo(check)
+
+
 def test_a_stream_sends_its_head_at_once_and_ends_cleanly_when_the_server_stops() -> None:
     async def main() -> None:
         server = await serve(echo)
