@@ -193,14 +193,15 @@ def _stored_path(kind: Kind, field: str) -> tuple[str, ...]:
     """Where a field that a selector names lies in the stored object. Raises 400 for what is not selectable.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/apis/<group>/<version>/conversion.go: AddFieldLabelConversionsFor<Kind>
+            k8s.io/apiextensions-apiserver v0.34.4 pkg/apiserver/conversion/converter.go: ConvertFieldLabel
     """
-    if field in ("metadata.name", "metadata.namespace"):
+    if field == "metadata.name" or (field == "metadata.namespace" and (kind.namespaced or not kind.is_custom)):
         return ("metadata", field[9:])
     path = kind.fields.get(field)
     if path is None:
-        if not kind.fields:
+        if not kind.fields and not kind.is_custom:
             raise bad_request(f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"')
-        if kind.group and not kind.storage:
+        if kind.group and not kind.storage and not kind.is_custom:
             raise bad_request(f'field label "{field}" not supported for {kind.kind}')
         raise bad_request(f"field label not supported: {field}")
     return _converted_path(kind, path) if kind.storage else path

@@ -174,6 +174,27 @@ def test_a_field_that_new_events_cannot_be_selected_by_is_told_as_of_core_events
 
 
 @pytest.mark.parametrize(
+    ("scope", "field", "says"),
+    [
+        ("Namespaced", "spec.color", None),
+        ("Namespaced", "metadata.namespace", None),
+        ("Namespaced", "spec.size", "field label not supported: spec.size"),
+        ("Cluster", "metadata.namespace", "field label not supported: metadata.namespace"),
+    ],
+)
+def test_a_custom_resource_is_selected_by_the_fields_of_its_definition(ask, scope, field, says):
+    color = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"color": {"type": "string"}}}}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": color}}
+    names = {"plural": "shirts", "singular": "shirt", "kind": "Shirt"}
+    spec = {"group": "g.io", "scope": scope, "names": names}
+    spec["versions"] = [{**version, "selectableFields": [{"jsonPath": ".spec.color"}]}]
+    definition = {"metadata": {"name": "shirts.g.io"}, "spec": spec}
+    ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", orjson.dumps(definition))
+    status, answer = ask("GET", f"/apis/g.io/v1/shirts?fieldSelector={field}=x")
+    assert (status, answer.get("message")) == (400 if says else 200, says)
+
+
+@pytest.mark.parametrize(
     ("path", "name", "found"),
     [
         ("/api/v1", "pods", "xPOwRZ+Yhw8="),
