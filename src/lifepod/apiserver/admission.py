@@ -23,6 +23,7 @@ from lifepod.apiserver.options import WriteOptions
 from lifepod.apiserver.pod_admission import admitted_pod
 from lifepod.apiserver.pod_security import check_pod_security
 from lifepod.apiserver.status_errors import forbidden, invalid_object, not_found
+from lifepod.apiserver.webhook_session import nobody_asked
 
 if TYPE_CHECKING:
     from lifepod.apiserver.api import Api
@@ -227,7 +228,8 @@ def settle_created(api: Api, kind: Kind, stored: JsonObject, options: WriteOptio
     Differs: upstream's controllers make these within a second, and pods created before are refused.
     """
     if kind.resource == "namespaces":
-        api.furnish_namespace(stored["metadata"]["name"], options.now)
+        with nobody_asked(api):  # the namespace is there already: its verb cannot be run again
+            api.furnish_namespace(stored["metadata"]["name"], options.now)
     elif kind.resource == "secrets":
         fill_token_secret(api, stored, options)
     elif kind.resource == "customresourcedefinitions.apiextensions.k8s.io":

@@ -16,8 +16,11 @@ from lifepod.api.kinds import Kind
 from lifepod.api.metrics_v1beta1 import GROUP as METRICS
 from lifepod.api.objects import JsonObject
 from lifepod.api.writes import ApiError
+from lifepod.apiserver.admission import agree_without_object
+from lifepod.apiserver.admission_call import are_asked
 from lifepod.apiserver.auth import User
-from lifepod.apiserver.exchange import Answer, Request, Response, Sink, Stream
+from lifepod.apiserver.connect_options import connect_call
+from lifepod.apiserver.exchange import Answer, Request, Response, Sink, Stream, Whole
 from lifepod.apiserver.get import get, get_encoded
 from lifepod.apiserver.http_errors import (
     method_not_allowed,
@@ -43,6 +46,8 @@ from lifepod.apiserver.watch_lines import (
     table_shape,
 )
 from lifepod.apiserver.watch_stream import WatchHub, WatchStream, error_line
+from lifepod.apiserver.webhook_rounds import with_answers
+from lifepod.apiserver.webhook_session import Session
 from lifepod.apiserver.write_requests import WriteRequests
 from lifepod.store import TooOld, Watch
 
@@ -68,6 +73,8 @@ class ResourceRequests:
             raise no_such_resource()
         verb = _verb(kind, request, path)
         if path.subresource in STREAMED:
+            if path.subresource != "log" and are_asked(self._api):
+                return self._connected(request, kind, path, user)
             return self._streams.answer(request, path)
         if path.group == METRICS and self._seams.usage is not None:
             from lifepod.apiserver.metrics_requests import MetricsRequests
@@ -82,6 +89,15 @@ class ResourceRequests:
                 return self._watch(request, kind, path)
             case _:
                 return self._writes.answer(request, kind, path, user, verb)
+
+    async def _connected(self, request: Request, kind: Kind, path: ResourcePath, user: User) -> Whole:
+        """A connection to a node that webhooks and policies are asked about."""
+        now = self._seams.now()
+        call = connect_call(request, kind, path, user, now)
+        asking = partial(agree_without_object, self._api, call)
+        await with_answers(self._api, self._seams.lock, Session(kind, now), asking)
+        answer = self._streams.answer(request, path)
+        return answer if isinstance(answer, tuple) else await answer
 
     # ---------------------------------------------------------------------------------------------------- one object
 

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 
 
 def update_status(
-    api: Api, kind: Kind, namespace: str, name: str, obj: JsonObject, options: WriteOptions
+    api: Api,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    obj: JsonObject,
+    options: WriteOptions,
+    subresource: str = "status",
 ) -> JsonObject:
-    """Replace an object's status by that of a decoded one."""
+    """Replace an object's status by that of a decoded one; `subresource`: through which."""
     storage = api.storage_kind(kind)
     old = api.store.get(storage.resource, namespace, name)
     if old is None:
@@ -31,11 +37,13 @@ def update_status(
     obj = with_names(kind, namespace, name, obj)
     if storage is not kind:
         obj = kind.to_storage(kind.default(obj))
-    stored = replace_status(api, storage, obj, old, options)
+    stored = replace_status(api, storage, obj, old, options, subresource)
     return kind.from_storage(stored) if storage is not kind else stored
 
 
-def replace_status(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions) -> JsonObject:
+def replace_status(
+    api: Api, kind: Kind, obj: JsonObject, old: JsonObject, options: WriteOptions, subresource: str = "status"
+) -> JsonObject:
     """Put the status of `obj` on `old`.
 
     Labels and annotations of built-in kinds can come along, as upstream lets them; owners and finalizers stay.
@@ -58,9 +66,9 @@ def replace_status(api: Api, kind: Kind, obj: JsonObject, old: JsonObject, optio
     new = kind.default(new)
     new = api.managed(kind, new, old, options, "status")
     if api.session is not None:
-        made = as_webhooks_want(api, Call("UPDATE", kind, new, old, options, "status"))
+        made = as_webhooks_want(api, Call("UPDATE", kind, new, old, options, subresource))
         new = {**new, "status": made["status"]} if "status" in made else new
     if kind.is_custom and (errors := kind.validate_update(new, old)):
         raise invalid_object(kind, new["metadata"]["name"], errors)
-    agree(api, Call("UPDATE", kind, new, old, options, "status"))
+    agree(api, Call("UPDATE", kind, new, old, options, subresource))
     return write(api, kind, new, old, options)

@@ -102,7 +102,7 @@ def replace_subresource(
         case "finalize":
             return finalize(api, kind, name, obj, options)
         case "approval":
-            approved = update_status(api, kind, namespace, name, obj, options)
+            approved = update_status(api, kind, namespace, name, obj, options, subresource)
             if not options.dry_run:
                 sign_if_approved(api, approved, options)
             return approved

@@ -113,6 +113,16 @@ class Session:
         self._replies.update({question.key: reply for question, reply in zip(questions, replies, strict=True)})
 
 
+@contextmanager
+def nobody_asked(api: Api) -> Iterator[None]:
+    """While something is written that belongs to what a verb has written already."""
+    before, api.session = api.session, None
+    try:
+        yield
+    finally:
+        api.session = before
+
+
 class _Drawn:
     """Chance that repeats itself: what was drawn in an earlier run comes again, in the same order."""
 

@@ -362,3 +362,70 @@ def test_a_fork_asks_for_itself(cluster: Kube, serve: Serve) -> None:
     other.apply(config_map("a"))
     assert other.get("configmaps", "a")["metadata"]["labels"] == {"touched": "yes"}
     assert len(hook.asked) == 1
+
+
+def test_a_namespace_comes_with_its_account_and_is_asked_about_once(cluster: Kube, serve: Serve) -> None:
+    hook = serve()
+    cluster.apply(configuration(False, "v", hook, rules=EVERYTHING))
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}})
+    assert cluster.get("serviceaccounts", "default", namespace="n")
+    asked = [request for request in hook.requests if request["kind"]["kind"] == "Namespace"]
+    assert [
+        (each["operation"], each["name"]) for each in asked if each["userInfo"]["username"] == "kubernetes-admin"
+    ] == [("CREATE", "n")]
+
+
+def test_deleting_a_collection_stops_at_the_one_that_is_refused(cluster: Kube, serve: Serve) -> None:
+    hook = serve(lambda review: denied(message="b stays") if review["request"]["name"] == "b" else allowed())
+    for name in "abc":
+        cluster.apply(config_map(name, labels={"of": "test"}))
+    cluster.apply(configuration(False, "v", hook, rules=rules("configmaps", operations=("DELETE",))))
+    with pytest.raises(ApiError, match="b stays"):
+        cluster._request("DELETE", "/api/v1/namespaces/default/configmaps?labelSelector=of%3Dtest")
+    assert [each["metadata"]["name"] for each in cluster.list("configmaps", selector="of=test")] == ["b", "c"]
+    assert sorted(request["name"] for request in hook.requests) == ["a", "b", "c"]
+
+
+def test_a_command_in_a_container_is_asked_about_as_a_connection(cluster: Kube, serve: Serve) -> None:
+    pod = {
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "busybox", "command": ["sleep", "1h"]}]},
+    }
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", **pod})
+    assert cluster.run_until(lambda: cluster.get("pods", "p")["status"]["phase"] == "Running")
+    hook = serve(lambda review: denied(message="no shells"))
+    cluster.apply(configuration(False, "v", hook, rules=rules("pods/exec", operations=("CONNECT",))))
+    with pytest.raises(ApiError, match="no shells"):
+        cluster._request("POST", "/api/v1/namespaces/default/pods/p/exec?command=ls&command=-l&container=c&stdout=true")
+    request = hook.requests[0]
+    assert (request["operation"], request["subResource"], request["options"]) == ("CONNECT", "exec", None)
+    assert request["object"] == {
+        "kind": "PodExecOptions",
+        "apiVersion": "v1",
+        "stdout": True,
+        "container": "c",
+        "command": ["ls", "-l"],
+    }
+    assert (request["kind"]["kind"], request["resource"]["resource"], request["name"]) == (
+        "PodExecOptions",
+        "pods",
+        "p",
+    )
+
+
+def test_an_object_that_changed_while_its_webhook_thought_is_asked_about_anew(cluster: Kube, serve: Serve) -> None:
+    cluster.apply(config_map("a"))
+    path, change = "/api/v1/namespaces/default/configmaps/a", "application/merge-patch+json"
+    inner = iter([True])
+
+    def decide(review: Review) -> Review:
+        if next(inner, False):
+            cluster._request("PATCH", path, {"data": {"b": "2"}}, change)
+        return allowed()
+
+    hook = serve(decide)
+    cluster.apply(configuration(False, "v", hook))
+    cluster._request("PATCH", path, {"data": {"c": "3"}}, change)
+    assert cluster.get("configmaps", "a")["data"] == {"a": "1", "b": "2", "c": "3"}
+    assert hook.requests[-1]["oldObject"]["data"] == {"a": "1", "b": "2"}
+    assert hook.requests[-1]["object"]["data"] == {"a": "1", "b": "2", "c": "3"}
