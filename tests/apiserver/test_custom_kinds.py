@@ -67,6 +67,17 @@ def test_custom_objects_take_no_strategic_patch(api, widgets):
     assert refused.value.code == 415
 
 
+def test_a_custom_object_stays_what_it_is(api, widgets):
+    api.create(widgets, "default", {"metadata": {"name": "w"}}, OPTIONS)
+    for change, says in (
+        (b'{"kind":"Other"}', f'Other.{widgets.group} "w" is invalid: kind: Invalid value: "Other": must be {widgets.kind}'),
+        (b'{"apiVersion":"a/v9"}', f'{widgets.kind}.{widgets.group} "w" is invalid: apiVersion: Invalid value: "a/v9": must be {widgets.api_version}'),
+    ):  # fmt: skip
+        with pytest.raises(ApiError) as refused:
+            api.patch(widgets, "default", "w", change, "merge", OPTIONS)
+        assert (refused.value.code, str(refused.value)) == (422, says)
+
+
 def test_a_withdrawn_definition_takes_its_objects_along(api, widgets):
     api.create(widgets, "default", {"metadata": {"name": "w"}}, OPTIONS)
     kind = api.kinds.of("customresourcedefinitions.apiextensions.k8s.io")

@@ -80,7 +80,10 @@ def _parsed(change: bytes, patch_type: PatchType) -> JsonValue:
 
 def _check_kind(api: Api, kind: Kind, made: JsonObject, patch_type: PatchType) -> None:
     """A patched object says what it is; a strategic merge is converted in place and may say anything. Raises DecodeError."""
-    if patch_type == "strategic" or kind.is_custom:
+    if kind.is_custom:
+        _check_custom_kind(kind, made)
+        return
+    if patch_type == "strategic":
         return
     for name in ("apiVersion", "kind"):
         if not isinstance(made.get(name) or "", str):
@@ -88,6 +91,21 @@ def _check_kind(api: Api, kind: Kind, made: JsonObject, patch_type: PatchType) -
             raise DecodeError(f"couldn't get version/kind; json parse error: {why}")
     if problem := other_type(api, kind, made):
         raise DecodeError(problem)
+
+
+def _check_custom_kind(kind: Kind, made: JsonObject) -> None:
+    """A custom resource stays what it is. Raises 422.
+
+    Source: k8s.io/apiextensions-apiserver v0.34.4 pkg/registry/customresource/validator.go: ValidateTypeMeta
+    """
+    wanted = {"kind": kind.kind, "apiVersion": kind.api_version}
+    errors = [
+        invalid(key, made.get(key), f"must be {value}") for key, value in wanted.items() if made.get(key) != value
+    ]
+    if errors:
+        metadata = made.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else ""
+        raise invalid_group(kind.group, str(made.get("kind") or ""), str(name or ""), errors)
 
 
 def _patch_problems(change: bytes | JsonValue, parsed: JsonValue, patch_type: PatchType) -> list[str]:
