@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from datetime import UTC, datetime
 from unittest import mock
 
@@ -160,7 +161,9 @@ def test_who_holds_the_file_keeps_a_writer_waiting_but_not_the_loop(tmp_path):
         other.execute("BEGIN IMMEDIATE")
         quick(journal)
         store.create("pods", pod("a"), NOW)
+        start = time.monotonic()
         waiting = journal.durable(store.revision)
+        assert time.monotonic() - start < database.BUSY_SECONDS / 2
         assert waiting is not None
         assert not waiting.done()
         other.execute("ROLLBACK")
