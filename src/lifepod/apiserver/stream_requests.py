@@ -13,7 +13,7 @@ from lifepod.apiserver.get import get
 from lifepod.apiserver.http_errors import bad_request, refusal
 from lifepod.apiserver.log import log_answer, log_options
 from lifepod.apiserver.node_address import unreachable
-from lifepod.apiserver.node_proxy import node_page
+from lifepod.apiserver.node_proxy import SUMMARY, node_page, summary_page
 from lifepod.apiserver.portforward import portforward_answer
 from lifepod.apiserver.proxy import Target, pod_port, proxy_answer, service_target
 from lifepod.apiserver.routes import ResourcePath, proxied_name
@@ -97,7 +97,12 @@ class StreamRequests:
             if self._seams.streams_for(name) is None:
                 raise unreachable(node)
             found = (api.store.decoded(record) for record in api.store.list("pods").records)
-            return node_page(rest, [pod for pod in found if dig(pod, "spec", "nodeName") == name])
+            pods = [pod for pod in found if dig(pod, "spec", "nodeName") == name]
+        usage = self._seams.usage
+        if usage is None or rest.strip("/") != SUMMARY:
+            return node_page(rest, pods)
+        answer: Answer = summary_page(node, pods, usage, self._seams.now)
+        return answer
 
     def _to_pod(self, request: Request, path: ResourcePath, pod: JsonObject, port: int) -> Answer:
         streams = self._streams(pod)
