@@ -101,3 +101,11 @@ def test_a_put_can_ask_to_forget_who_wrote_what(api, entries, encoded):
         api.kinds.of("configmaps"), "default", "m", orjson.dumps(body), BY_ME
     ).obj  # fmt: skip
     assert "managedFields" not in forgotten["metadata"]
+
+
+def test_what_belongs_to_no_namespace_may_name_one(api):
+    roles = api.kinds.of("clusterroles.rbac.authorization.k8s.io")
+    found = api.create(roles, "", {"metadata": {"name": "r", "namespace": "other"}}, BY_ME)
+    assert "namespace" not in found["metadata"]
+    body = {**found, "metadata": {**found["metadata"], "namespace": "other", "labels": {"a": "b"}}}
+    assert "namespace" not in api.update(roles, "", "r", body, BY_ME).obj["metadata"]

@@ -32,6 +32,8 @@ _KEPT = (
 def with_names(kind: Kind, namespace: str, name: str, obj: JsonObject) -> JsonObject:
     """The object with kind, apiVersion and the namespace of the URL. Raises 400 when its own namespace is another.
 
+    One of no namespace loses what it says of one: charts write `namespace` into ClusterRoles.
+
     Source: k8s.io/apiserver v0.34.4 pkg/registry/rest/meta.go: EnsureObjectNamespaceMatchesRequestNamespace
     """
     metadata: JsonObject = obj.get("metadata") or {}
@@ -42,8 +44,6 @@ def with_names(kind: Kind, namespace: str, name: str, obj: JsonObject) -> JsonOb
         metadata = {**metadata, "name": name}
     own = metadata.get("namespace") or ""
     if not kind.namespaced:
-        if own:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
         if "namespace" in metadata:
             metadata = {k: v for k, v in metadata.items() if k != "namespace"}
     elif own != namespace:
