@@ -1,4 +1,4 @@
-"""What is wrong with a ValidatingAdmissionPolicy or its binding. Whether its expressions compile is not asked here.
+"""What is wrong with a ValidatingAdmissionPolicy or its binding. How its expressions are read: `validation_expressions.py`.
 
 Source: k8s.io/kubernetes v1.34.4 pkg/apis/admissionregistration/validation/validation.go
 """
@@ -12,6 +12,7 @@ from lifepod.api import names
 from lifepod.api.field_errors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_many
 from lifepod.api.meta import selector_errors
 from lifepod.api.objects import JsonObject
+from lifepod.api.validation_expressions import CONDITION_VARIABLES, POLICY_VARIABLES, expression_errors
 from lifepod.api.validation_spec import changed_object, known_value, named, new_object
 from lifepod.api.validation_webhooks import rule_errors
 
@@ -109,6 +110,7 @@ def _condition_errors(conditions: list[JsonObject], path: str) -> list[FieldErro
         place, name = f"{path}[{index}]", condition.get("name") or ""
         if not (condition.get("expression") or "").strip():
             errors.append(required(f"{place}.expression"))
+        errors += expression_errors(condition, "expression", place, CONDITION_VARIABLES)
         errors += named(name, names.qualified_name, f"{place}.name")
         if name and name in seen:
             errors.append(duplicate(f"{place}.name", name))
@@ -125,7 +127,7 @@ def _variable_errors(variable: JsonObject, path: str) -> list[FieldError]:
         errors.append(invalid(f"{path}.name", name, "name is not a valid CEL identifier"))
     if not (variable.get("expression") or "").strip():
         errors.append(required(f"{path}.expression", "expression is not specified"))
-    return errors
+    return errors + expression_errors(variable, "expression", path, POLICY_VARIABLES)
 
 
 def _validation_errors(validation: JsonObject, path: str) -> list[FieldError]:
@@ -134,6 +136,8 @@ def _validation_errors(validation: JsonObject, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     if not (validation.get("expression") or "").strip():
         errors.append(required(f"{path}.expression", "expression is not specified"))
+    for field in ("expression", "messageExpression"):
+        errors += expression_errors(validation, field, path, POLICY_VARIABLES)
     if told and not told.strip():
         errors.append(invalid(f"{path}.messageExpression", told, "must be non-empty if specified"))
     if said and not said.strip():

@@ -11,6 +11,7 @@ from lifepod.api import names
 from lifepod.api.field_errors import FieldError, duplicate, invalid, not_supported, required
 from lifepod.api.meta import selector_errors
 from lifepod.api.objects import JsonObject
+from lifepod.api.validation_expressions import CONDITION_VARIABLES, expression_errors
 from lifepod.api.validation_spec import changed_object, known_value, new_object
 
 _SIDE_EFFECTS: Final = ("None", "NoneOnDryRun")
@@ -47,6 +48,8 @@ def _webhook_errors(webhook: JsonObject, path: str) -> list[FieldError]:
         errors.append(invalid(f"{path}.timeoutSeconds", seconds, "the timeout value must be between 1 and 30 seconds"))
     for field in ("namespaceSelector", "objectSelector"):
         errors += selector_errors(webhook.get(field), f"{path}.{field}")
+    for index, condition in enumerate(webhook.get("matchConditions") or []):
+        errors += expression_errors(condition, "expression", f"{path}.matchConditions[{index}]", CONDITION_VARIABLES)
     errors += _client_errors(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
     return errors + _review_version_errors(webhook.get("admissionReviewVersions") or [], path)
 

@@ -187,3 +187,23 @@ def test_a_policy_cannot_lock_itself_in(cluster: Kube) -> None:
     refusal(cluster, deployment(1))
     cluster.delete("validatingadmissionpolicybindings", "b")
     cluster.apply(deployment(1))
+
+
+@pytest.mark.parametrize(
+    ("broken", "path"),
+    [
+        (policy({"expression": "object.spec.replicas <"}), "spec.validations[0].expression"),
+        (policy({"expression": "nobody == 1"}), "spec.validations[0].expression"),
+        (policy({**FEW, "messageExpression": "'a' +"}), "spec.validations[0].messageExpression"),
+        (policy(FEW, variables=[{"name": "a", "expression": "object."}]), "spec.variables[0].expression"),
+        (
+            policy(FEW, matchConditions=[{"name": "c", "expression": "variables.a"}]),
+            "spec.matchConditions[0].expression",
+        ),
+    ],
+)
+def test_an_expression_that_is_no_cel_is_refused_when_it_is_written(cluster: Kube, broken: Obj, path: str) -> None:
+    error = refusal(cluster, broken)
+    assert error.code == 422
+    assert error.status["details"]["causes"][0]["field"] == path
+    assert "compilation failed: ERROR: <input>:1:" in str(error)
