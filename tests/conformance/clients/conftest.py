@@ -24,12 +24,17 @@ def pod_of(name: str, port: int = 0, **labels: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
-def port() -> int:
-    """A port that nobody uses: pods of level host share this machine's."""
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """The port of a pod that answers HTTP: pods of level host share this machine's."""
+    return free_port()
 
 
 @pytest.fixture(scope="module")
