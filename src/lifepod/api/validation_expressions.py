@@ -13,12 +13,12 @@ from typing import Final
 from lifepod.api.field_errors import FieldError, invalid
 from lifepod.api.objects import JsonObject
 
-CONDITION_VARIABLES: Final = ("object", "oldObject", "params", "request")
+CONDITION_VARIABLES: Final = ("authorizer", "object", "oldObject", "params", "request")
 POLICY_VARIABLES: Final = (*CONDITION_VARIABLES, "namespaceObject", "variables")
 
 
 def expression_errors(holder: JsonObject, field: str, path: str, variables: tuple[str, ...]) -> list[FieldError]:
-    """What is wrong with the expression of a field; nothing where there is none, nor where it uses what we do not have."""
+    """What is wrong with the expression of a field; nothing where there is none."""
     expression: str = holder.get(field) or ""
     if not expression.strip():
         return []
@@ -27,6 +27,5 @@ def expression_errors(holder: JsonObject, field: str, path: str, variables: tupl
     try:
         compiled(expression, variables)
     except CelSyntaxError as problem:
-        if "'authorizer'" not in str(problem):
-            return [invalid(f"{path}.{field}", expression, f"compilation failed: {problem}")]
+        return [invalid(f"{path}.{field}", expression, f"compilation failed: {problem}")]
     return []

@@ -153,12 +153,8 @@ class _Policy:
         """The validations that do not hold, and where evaluating fails and that counts."""
         from lifepod.apiserver.match_conditions import ConditionFailed, conditions_hold, known_to_cel, value_of
 
-        obj, old = (
-            self._call.as_place(self._api, each, place) if each is not None else None
-            for each in (self._asked.obj, self._asked.old)
-        )
         namespace = None if self._asked.requested.kind == "Namespace" else self._namespace
-        variables = known_to_cel(self._asked, place, obj, old, namespace)
+        variables = known_to_cel(self._api, self._call, self._asked, place, namespace)
         variables["params"] = param
         fails = self._spec.get("failurePolicy") != "Ignore"
         try:

@@ -7,12 +7,17 @@ Source: k8s.io/apiserver v0.34.4 pkg/admission/plugin/webhook/matchconditions/ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lifepod.api.admission import Attributes, Place
 from lifepod.api.admission_review import request_of
 from lifepod.api.cel import CelError, CelSyntaxError, Value, compiled
 from lifepod.api.objects import JsonObject
+from lifepod.apiserver.cel_authorizer import authorizer
+
+if TYPE_CHECKING:
+    from lifepod.apiserver.admission_call import Call
+    from lifepod.apiserver.api import Api
 
 _VARIABLES: Final = ("authorizer", "namespaceObject", "object", "oldObject", "params", "request", "variables")
 
@@ -22,9 +27,10 @@ class ConditionFailed(Exception):
 
 
 def known_to_cel(
-    asked: Attributes, place: Place, obj: JsonObject | None, old: JsonObject | None, namespace: JsonObject | None
+    api: Api, call: Call, asked: Attributes, place: Place, namespace: JsonObject | None
 ) -> dict[str, Value]:
-    """The variables of every expression about a request."""
+    """The variables of every expression about a request, objects at the version of `place`."""
+    obj, old = (call.as_place(api, each, place) if each is not None else None for each in (asked.obj, asked.old))
     request = request_of(asked, place, obj, old, "")
     hidden = ("uid", "object", "oldObject")
     return {
@@ -32,6 +38,7 @@ def known_to_cel(
         "oldObject": old,
         "request": {name: value for name, value in request.items() if name not in hidden},
         "namespaceObject": namespace,
+        "authorizer": authorizer(api.access.decide, call.options.user, asked),
         "params": None,
         "variables": {},
     }

@@ -221,9 +221,8 @@ def _meant(api: Api, hook: Hook, asked: Attributes, call: Call) -> Place | None:
         return place
     from lifepod.apiserver.match_conditions import ConditionFailed, conditions_hold, known_to_cel
 
-    obj, old = (call.as_place(api, each, place) if each is not None else None for each in (asked.obj, asked.old))
     try:
-        return place if conditions_hold(conditions, known_to_cel(asked, place, obj, old, namespace)) else None
+        return place if conditions_hold(conditions, known_to_cel(api, call, asked, place, namespace)) else None
     except ConditionFailed as problem:
         if webhook.get("failurePolicy") == "Ignore":
             return None

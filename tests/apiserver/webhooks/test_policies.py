@@ -207,3 +207,23 @@ def test_an_expression_that_is_no_cel_is_refused_when_it_is_written(cluster: Kub
     assert error.code == 422
     assert error.status["details"]["causes"][0]["field"] == path
     assert "compilation failed: ERROR: <input>:1:" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_refused"),
+    [
+        ("authorizer.group('').resource('secrets').namespace('default').check('create').allowed()", False),
+        ("authorizer.requestResource.check('delete').allowed()", False),
+        ("authorizer.path('/healthz').check('get').allowed()", False),
+        (
+            "authorizer.serviceAccount('default', 'default').group('apps').resource('deployments').check('list').allowed()",
+            True,
+        ),
+    ],
+)
+def test_who_asks_may_be_asked_about(cluster: Kube, expression: str, is_refused: bool) -> None:
+    cluster.apply(policy({"expression": expression}), binding())
+    if is_refused:
+        refusal(cluster, deployment(1))
+    else:
+        cluster.apply(deployment(1))

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from lifepod.api import names
 from lifepod.api.cel.patterns import find, find_all
-from lifepod.api.cel.values import NONE, CelError, Opaque, Optional, Value, no_overload
+from lifepod.api.cel.values import NONE, CelError, Opaque, Optional, Speaking, Value, no_overload
 from lifepod.api.quantity import Quantity, QuantityError, format_quantity, parse_quantity
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -315,6 +315,22 @@ def _validate(value: Value, text: str) -> Value:
     return Optional(True, problems) if problems else NONE
 
 
+# ---------------------------------------------------------------------------------------------------------------- authorizer
+
+_TOLD: Final = (
+    "group", "resource", "subresource", "namespace", "name", "path", "serviceAccount", "check", "allowed", "reason", "errored", "error",
+)  # fmt: skip
+
+
+def _telling(method: str) -> Callable[..., Value]:
+    def tell(target: Value, *args: Value) -> Value:
+        if not isinstance(target, Speaking):
+            raise no_overload(method, (target, *args))
+        return target.told(method, args)
+
+    return tell
+
+
 GLOBALS: Final[Mapping[str, Callable[..., Value]]] = {
     "quantity": _quantity,
     "isQuantity": _reads(_quantity),
@@ -371,4 +387,5 @@ METHODS: Final[Mapping[str, Callable[..., Value]]] = {
     "find": find,
     "findAll": find_all,
     "validate": _validate,
+    **{method: _telling(method) for method in _TOLD},
 }

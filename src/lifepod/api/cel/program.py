@@ -19,6 +19,7 @@ from lifepod.api.cel.values import (
     CelSyntaxError,
     Optional,
     OverBudget,
+    Speaking,
     Value,
     equal,
     no_overload,
@@ -425,6 +426,8 @@ def _member(operand: Value, field: str, *, optional: bool) -> Value:
         if not operand.has_value:
             return NONE
         operand, optional = operand.value, True
+    if isinstance(operand, Speaking):
+        operand = operand.fields
     if not isinstance(operand, Mapping):
         raise CelError(f"no such key: {field}") if operand is None else no_overload("select", (operand,))
     if field not in operand and "__" in field:

@@ -56,6 +56,17 @@ class Opaque:
         return hash((self.type_name, self.key))
 
 
+class Speaking:
+    """A value whose methods are its own affair, such as `authorizer`; `fields` are selected as those of a map."""
+
+    def __init__(self, type_name: str, fields: dict[str, Value] | None = None) -> None:
+        self.type_name, self.fields = type_name, fields or {}
+
+    def told(self, method: str, args: tuple[Value, ...]) -> Value:
+        """What the method comes to. Raises CelError."""
+        raise no_overload(method, (self, *args))
+
+
 NONE: Final = Optional(False)
 
 
@@ -83,7 +94,7 @@ def type_name(value: Value) -> str:
     """The name of a value's type."""
     if value is None:
         return "null_type"
-    if isinstance(value, Opaque):
+    if isinstance(value, Opaque | Speaking):
         return value.type_name
     return next((name for type_, name in _NAMES if isinstance(value, type_)), "dyn")
 
