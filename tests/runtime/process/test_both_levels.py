@@ -68,7 +68,7 @@ def test_output_is_logged_by_stream_and_can_be_followed(on_level):
         lines = (await node.output(container)).splitlines()
         assert sorted(lines) == [b"err", b"out", b"rest"]
         assert lines[-1] == b"rest"
-        assert await node.output(container, tail_lines=1) == b"rest\n"
+        assert await node.output(container, tail_lines=1) == b"rest"
         assert await node.output(container, limit_bytes=2) in (b"ou", b"er")
         stamped = await node.output(container, tail_lines=1, timestamps=True)
         assert stamped.split(b" ")[0].endswith(b"Z")
@@ -429,7 +429,7 @@ def test_a_supervisor_that_is_killed_takes_its_container_along_and_is_reported(o
     async def story(node):
         container = await node.start(await node.pod(), "sleep", "60")
         record = node.runtime._pods["u1"].containers[container]
-        supervisor = record.link.started.result()["supervisor"]
+        supervisor = record.link.started["supervisor"]
         os.kill(supervisor, signal.SIGKILL)
         report = await node.exited(container)
         assert (report.exit_code, report.reason) == (255, "Unknown")
