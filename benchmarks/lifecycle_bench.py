@@ -15,11 +15,11 @@ from lifepod.lifecycle import step
 
 
 def microseconds(look: Callable[[], object], times: int) -> float:
-    """The mean time of one call."""
-    began = time.perf_counter()
+    """The mean CPU time of one call."""
+    began = time.process_time()
     for _ in range(times):
         look()
-    return (time.perf_counter() - began) / times * 1e6
+    return (time.process_time() - began) / times * 1e6
 
 
 def main() -> None:

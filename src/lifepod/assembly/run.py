@@ -18,7 +18,7 @@ from lifepod.client.base import Client
 from lifepod.client.errors import ClientError
 from lifepod.client.manifests import Manifest
 from lifepod.diagnosis.findings import Finding, Picture
-from lifepod.diagnosis.run_end import Ending, Until, ending, job_end
+from lifepod.diagnosis.run_end import Ending, Until, ending
 from lifepod.diagnosis.why import why
 from lifepod.lifecycle.vocabulary import Because
 from lifepod.ui.story import Change, LogLine, Story, container_statuses
@@ -373,9 +373,3 @@ def _collection(manifest: Manifest) -> str:
     kind = manifest.kind
     base = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
     return f"{base}/namespaces/{manifest.namespace}/{kind.plural}" if kind.namespaced else f"{base}/{kind.plural}"
-
-
-def how_ended(result: Result) -> list[str]:
-    """One line for each pod and Job: how it stands at the end."""
-    jobs = [f"job/{job['metadata']['name']}: {job_end(job) or 'still active'}" for job in result.jobs]
-    return jobs + [f"pod/{pod['metadata']['name']}: {dig(pod, 'status', 'phase')}" for pod in result.pods]

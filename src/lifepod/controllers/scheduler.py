@@ -11,7 +11,7 @@ import heapq
 from typing import NamedTuple
 
 from lifepod.api.objects import JsonObject
-from lifepod.controllers.scheduler_demand import Demand, demand_of
+from lifepod.controllers.scheduler_demand import Demand
 from lifepod.controllers.scheduler_filters import (
     Load,
     NodeFacts,
@@ -282,8 +282,3 @@ class Placements:
         other.pods, other._anti = dict(self.pods), dict(self._anti)
         other.version = self.version
         return other
-
-
-def demand_from(pod: JsonObject) -> Demand:
-    """A pod's demand (the name by which the scheduler's part asks for it)."""
-    return demand_of(pod)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lifepod.api.objects import JsonObject, format_time
 from lifepod.lifecycle import event_reasons as say
 from lifepod.lifecycle.memory import Reason
-from lifepod.lifecycle.restart_policy import restarts_after, should_start
+from lifepod.lifecycle.restart_policy import should_start
 from lifepod.lifecycle.version import Profile
 from lifepod.lifecycle.vocabulary import ContainerReport, ContainerSpec, PodSpec, RuntimeReport
 
@@ -247,8 +247,3 @@ def _is_to_be_started(given: StatusInput, c: ContainerSpec, newest: ContainerRep
     ):
         return not given.deleting
     return should_start(c, given.spec, newest, given.deleting, given.profile)
-
-
-def is_final(c: ContainerSpec, spec: PodSpec, exit_code: int, profile: Profile) -> bool:
-    """Whether an exit ends the container for good."""
-    return not restarts_after(c, spec, exit_code, profile)

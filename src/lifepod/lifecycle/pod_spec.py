@@ -141,11 +141,6 @@ def _handler(h: JsonObject | None) -> Handler | None:
     return None
 
 
-def all_containers(spec: PodSpec) -> tuple[ContainerSpec, ...]:
-    """Init containers, containers, ephemeral containers, in spec order."""
-    return spec.init_containers + spec.containers + spec.ephemeral_containers
-
-
 def container_named(spec: PodSpec, name: str) -> ContainerSpec | None:
     """The container of that name, of whichever list."""
     for c in spec.containers:

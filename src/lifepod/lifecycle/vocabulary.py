@@ -278,7 +278,6 @@ class NodeFacts(NamedTuple):
     host_ips: tuple[str, ...]
     version: str = "1.34"
     scheme: str = "sim"
-    agent_started_at: datetime | None = None
     network_ready: bool = True
 
 

@@ -125,7 +125,6 @@ class Agent:
         self._keeper = NodeKeeper(settings, reader, heartbeat)
         names = node_names(settings.name, cluster_dns, node_resolv_conf)
         self._setting = Setting(settings.name, settings.addresses, reader, mint, settings.allocatable, names)
-        self._scheme = scheme
         self._stands_in = stands_in
         self._events = EventRecorder(settings.name, self._has_event)
         self._told: frozenset[str] = frozenset()
@@ -144,7 +143,7 @@ class Agent:
         """Pods whose status was written in this look, so that the revision known of them is no longer the last."""
         self._timers: list[tuple[datetime, int, str]] = []
         self._number = 0
-        self._facts: NodeFacts | None = None
+        self._facts = NodeFacts(settings.name, settings.addresses, scheme=scheme)
         self._is_paused = False
         self._held: list[News] = []
 
@@ -207,7 +206,7 @@ class Agent:
         self._references.forget(self.name)
         self._entries, self._orphans = dict(state.entries), dict(state.orphans)
         self._events.restore(state.events)  # type: ignore[arg-type]  # what this recorder's snapshot returned
-        self._keeper.state, self._facts = state.node, None
+        self._keeper.state = state.node
         self._is_paused, self._held = state.is_paused, list(state.held)
         self._told, self._measure_at = state.told, state.measure_at
         self._measured = {uid: None for uid, entry in self._entries.items() if has_disk_limits(entry.obj)}
@@ -235,7 +234,7 @@ class Agent:
         self._entries, self._orphans, self._dirty, self._timers, self._held = {}, {}, {}, [], []
         self._measured, self._measure_at = {}, None
         self._events = EventRecorder(self.node, self._has_event)
-        self._told, self._facts = frozenset(), None
+        self._told = frozenset()
         self._keeper.forget()
 
     @property
@@ -280,15 +279,6 @@ class Agent:
             if request is not None:
                 self.evict(uid, request)
         self._measure_at = now + MEASURE_EVERY if self._measured else None
-
-    # -------------------------------------------------------------------------------- the node itself
-
-    def _node_facts(self) -> NodeFacts:
-        if self._facts is None:
-            self._facts = NodeFacts(
-                self.node, self.settings.addresses, scheme=self._scheme, agent_started_at=self._keeper.started_at
-            )
-        return self._facts
 
     # -------------------------------------------------------------------------------- news
 
@@ -420,7 +410,7 @@ class Agent:
         ended = tuple(self._ended.pop(uid, ()))
         missing = orders.missing_pull_secrets(obj, self._reader) if entry.has_pull_secrets else ()
         while True:
-            seen = Seen(None if is_gone else pod, report, self._node_facts(), ended, kill, refusal, missing)
+            seen = Seen(None if is_gone else pod, report, self._facts, ended, kill, refusal, missing)
             if self.on_look is not None:
                 self.on_look(Look(uid, now, seen))
             done = step(memory, seen, now)

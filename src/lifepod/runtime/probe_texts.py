@@ -2,11 +2,12 @@
 
 Source: k8s.io/kubernetes v1.34.4 pkg/probe/http/http.go: DoHTTPProbe; pkg/probe/tcp/tcp.go: DoTCPProbe;
         pkg/probe/grpc/grpc.go: Probe; pkg/kubelet/lifecycle/handlers.go: Run; containerd pkg/cri/server: execInContainer
+Read by the node process as well, which has the standard library only.
 """
 
 from __future__ import annotations
 
-import orjson
+import json
 
 from lifepod.lifecycle.vocabulary import HttpGetHandler
 
@@ -59,5 +60,13 @@ def grpc_not_reached(host: str, port: int, timeout_seconds: int) -> str:
 
 def exec_hook_failed(command: tuple[str, ...], exit_code: int, output: str) -> str:
     """An exec hook that ended with an exit code other than 0."""
-    shown = orjson.dumps(output).decode()
-    return f"command '{' '.join(command)}' exited with {exit_code}: , message: {shown}"
+    return f"command '{' '.join(command)}' exited with {exit_code}: , message: {_quoted(output)}"
+
+
+def exec_hook_not_run(error: str, output: str) -> str:
+    """An exec hook that could not even be started."""
+    return f"{error}, message: {_quoted(output)}"
+
+
+def _quoted(output: str) -> str:
+    return json.dumps(output, ensure_ascii=False)

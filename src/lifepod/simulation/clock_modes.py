@@ -63,7 +63,7 @@ class Mode(NamedTuple):
         return self.name if self.name != "real" or self.factor == 1 else f"{self.factor:g}x"
 
 
-MANUAL, AUTO, REAL = Mode("manual"), Mode("auto"), Mode("real")
+MANUAL, AUTO = Mode("manual"), Mode("auto")
 
 
 def mode_named(text: str) -> Mode:

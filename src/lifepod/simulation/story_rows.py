@@ -14,8 +14,6 @@ from lifepod.api.objects import JsonObject, dig, parse_time
 from lifepod.simulation.durations import shown
 
 _BACK_OFF = re.compile(r"back-off (\S+) ")
-SHOWABLE = ("events", "deployments", "replicasets", "services", "namespaces")
-"""What `show` adds to pods, Jobs and nodes."""
 
 
 class Row(NamedTuple):

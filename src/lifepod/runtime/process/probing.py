@@ -1,13 +1,12 @@
 """Trying a probe or a hook once on a real container: HTTP, TCP, gRPC, a command, or only waiting.
 
-Thresholds, periods and what follows are the core's. Texts are those of Go's network package, which a kubelet shows.
+Thresholds, periods and what follows are the core's; the words in which a try fails are in `probe_texts.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import socket
 import ssl
 import urllib.parse
@@ -23,6 +22,7 @@ from lifepod.lifecycle.vocabulary import (
     SleepHandler,
     TcpHandler,
 )
+from lifepod.runtime import probe_texts as texts
 from lifepod.runtime.process.grpc_health import HealthUnknown, NotGrpc, check_health, open_health
 from lifepod.runtime.process.order_failure import rpc_error_text
 
@@ -82,8 +82,7 @@ async def run_probe(reach: Reach, handler: Handler, timeout_seconds: int) -> Pro
 
 def _exec_result(command: tuple[str, ...], timeout_seconds: int, result: CommandResult) -> Probed:
     if result.timed_out:
-        words = " ".join(command)
-        return Probed("failure", f'command timed out: "{words}" timed out after {timeout_seconds}s')
+        return Probed("failure", texts.exec_timed_out(command, timeout_seconds))
     if result.problem:
         return Probed("unknown", rpc_error_text(result.problem))
     text = result.output[:_MAX_BODY].decode(errors="replace")
@@ -94,15 +93,11 @@ async def _probe_tcp(reach: Reach, host: str, port: int, timeout_seconds: int) -
     try:
         sock = await asyncio.wait_for(reach.connect(host, port), timeout_seconds)
     except TimeoutError:
-        return Probed("failure", f"dial tcp {_address(host, port)}: i/o timeout")
+        return Probed("failure", texts.connection_timed_out(host, port))
     except OSError as exc:
         return Probed("failure", dial_error(host, port, exc))
     sock.close()
     return Probed("success")
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def dial_error(host: str, port: int, exc: OSError) -> str:
@@ -115,7 +110,7 @@ def dial_error(host: str, port: int, exc: OSError) -> str:
         errno.ENETUNREACH: "network is unreachable",
         errno.ETIMEDOUT: "connection timed out",
     }
-    return f"dial tcp {_address(host, port)}: connect: {words.get(exc.errno or 0, (exc.strerror or str(exc)).lower())}"
+    return f"dial tcp {texts.host_port(host, port)}: connect: {words.get(exc.errno or 0, (exc.strerror or str(exc)).lower())}"
 
 
 # ------------------------------------------------------------------------------------------------ HTTP
@@ -133,8 +128,7 @@ async def _probe_http(reach: Reach, handler: HttpGetHandler, timeout_seconds: in
             _get_following(reach, handler, f"kube-probe/{_VERSION}"), timeout_seconds
         )
     except TimeoutError:
-        text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-        return Probed("failure", f'Get "{_url(reach, handler)}": {text}')
+        return Probed("failure", texts.http_timed_out(_url(reach, handler)))
     except TransportFailed as exc:
         return Probed("failure", str(exc))
     body = answer.body.decode(errors="replace")
@@ -142,12 +136,11 @@ async def _probe_http(reach: Reach, handler: HttpGetHandler, timeout_seconds: in
         return Probed("warning", f"Probe terminated redirects, Response body: {body}")
     if 200 <= answer.status < 400:
         return Probed("success", body)
-    return Probed("failure", f"HTTP probe failed with statuscode: {answer.status}")
+    return Probed("failure", texts.bad_status(answer.status))
 
 
 def _url(reach: Reach, handler: HttpGetHandler) -> str:
-    path = handler.path if handler.path.startswith("/") else "/" + handler.path
-    return f"{handler.scheme.lower()}://{_address(handler.host or reach.pod_ip, int(handler.port))}{path}"
+    return texts.url_of(handler, handler.host or reach.pod_ip)
 
 
 async def _get_following(reach: Reach, handler: HttpGetHandler, agent: str) -> tuple[_Answer, bool]:
@@ -164,7 +157,7 @@ async def _get_following(reach: Reach, handler: HttpGetHandler, agent: str) -> t
         url = urllib.parse.urljoin(url, location)
         if urllib.parse.urlsplit(url).hostname != urllib.parse.urlsplit(first).hostname:
             return answer, True
-    raise TransportFailed(f'Get "{url}": stopped after {_MAX_REDIRECTS} redirects')
+    raise TransportFailed(texts.http_error(url, f"stopped after {_MAX_REDIRECTS} redirects"))
 
 
 async def _get(reach: Reach, url: str, headers: tuple[tuple[str, str], ...], agent: str) -> _Answer:
@@ -174,7 +167,7 @@ async def _get(reach: Reach, url: str, headers: tuple[tuple[str, str], ...], age
     try:
         sock = await reach.connect(host, port)
     except OSError as exc:
-        raise TransportFailed(f'Get "{url}": {dial_error(host, port, exc)}') from exc
+        raise TransportFailed(texts.http_error(url, dial_error(host, port, exc))) from exc
     secure = _unverified() if parts.scheme == "https" else None
     try:
         reader, writer = await asyncio.open_connection(
@@ -183,16 +176,16 @@ async def _get(reach: Reach, url: str, headers: tuple[tuple[str, str], ...], age
     except (OSError, ssl.SSLError) as exc:
         sock.close()
         if isinstance(exc, ssl.SSLError) and exc.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-            raise TransportFailed(f'Get "{url}": http: server gave HTTP response to HTTPS client') from exc
-        raise TransportFailed(f'Get "{url}": {exc}') from exc
+            raise TransportFailed(texts.http_error(url, "http: server gave HTTP response to HTTPS client")) from exc
+        raise TransportFailed(texts.http_error(url, str(exc))) from exc
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         writer.write(_request(target, parts.netloc, headers, agent))
         return await _read_answer(reader)
     except (asyncio.IncompleteReadError, ValueError, IndexError) as exc:
-        raise TransportFailed(f'Get "{url}": EOF') from exc
+        raise TransportFailed(texts.http_error(url, "EOF")) from exc
     except OSError as exc:
-        raise TransportFailed(f'Get "{url}": {(exc.strerror or str(exc)).lower()}') from exc
+        raise TransportFailed(texts.http_error(url, (exc.strerror or str(exc)).lower())) from exc
     finally:
         writer.close()
 
@@ -241,15 +234,14 @@ async def _read_answer(reader: asyncio.StreamReader) -> _Answer:
 
 async def _probe_grpc(reach: Reach, port: int, service: str, timeout_seconds: int) -> Probed:
     """Source: k8s.io/kubernetes v1.34.4 pkg/probe/grpc/grpc.go: Probe."""
-    address = _address(reach.pod_ip, port)
+    address = texts.host_port(reach.pod_ip, port)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_seconds
     try:
         sock = await asyncio.wait_for(reach.connect(reach.pod_ip, port), timeout_seconds)
         link = await asyncio.wait_for(open_health(sock), max(0.0, deadline - loop.time()))
     except (OSError, TimeoutError, NotGrpc):
-        text = f'timeout: failed to connect service "{address}" within {timeout_seconds}s: context deadline exceeded'
-        return Probed("failure", text)
+        return Probed("failure", texts.grpc_not_reached(reach.pod_ip, port, timeout_seconds))
     try:
         left = max(0.0, deadline - loop.time())
         status = await asyncio.wait_for(check_health(link, address, service, f"kube-probe/{_VERSION}"), left)
@@ -285,13 +277,10 @@ async def run_hook(reach: Reach, hook: HookKind, handler: Handler) -> Done | Fai
 
 
 def _hook_result(command: tuple[str, ...], result: CommandResult) -> Done | Failed:
-    output = json.dumps(result.output[:_MAX_BODY].decode(errors="replace"), ensure_ascii=False)
+    output = result.output[:_MAX_BODY].decode(errors="replace")
     if result.problem:
-        return Failed("", f"{rpc_error_text(result.problem)}, message: {output}")
-    if result.exit_code == 0:
-        return Done()
-    words = " ".join(command)
-    return Failed("", f"command '{words}' exited with {result.exit_code}: , message: {output}")
+        return Failed("", texts.exec_hook_not_run(rpc_error_text(result.problem), output))
+    return Done() if result.exit_code == 0 else Failed("", texts.exec_hook_failed(command, result.exit_code, output))
 
 
 async def _http_hook(reach: Reach, handler: HttpGetHandler) -> Done | Failed:
@@ -303,5 +292,5 @@ async def _http_hook(reach: Reach, handler: HttpGetHandler) -> Done | Failed:
             return await _http_hook(reach, handler._replace(scheme="HTTP"))
         return Failed("", str(exc))
     except TimeoutError:
-        return Failed("", f'Get "{_url(reach, handler)}": context deadline exceeded')
+        return Failed("", texts.http_error(_url(reach, handler), "context deadline exceeded"))
     return Done()

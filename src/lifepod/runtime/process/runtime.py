@@ -109,7 +109,6 @@ class ProcessRuntime(ContainerStreams):
         self._pods: dict[str, PodRecord] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stops: dict[str, Stop] = {}
-        self._is_closed = False
         self.node = NodeClient()
         os.makedirs(self.root, mode=0o700, exist_ok=True)
         os.makedirs(self._folder("node"), exist_ok=True)
@@ -187,7 +186,6 @@ class ProcessRuntime(ContainerStreams):
 
     async def close(self, *, keep: bool = False) -> None:
         """End everything: containers are killed, folders removed. `keep` (persistent): let go and leave them running."""
-        self._is_closed = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
