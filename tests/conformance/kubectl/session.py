@@ -24,6 +24,7 @@ MASKS = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "<time>"),
     (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "<time>"),
     (r"https://127\.0\.0\.1:\d+", "<server>"),
+    (r"(Endpoints: +)127\.0\.0\.1:\d+", r"\g<1>127.0.0.1:<port>"),
     (r"127\.0\.0\.1:\d+ ->", "127.0.0.1:<port> ->"),
     (r'("resourceVersion": )"\d+"', r"\1<rv>"),
     (r"(resourceVersion: )\"?\d+\"?", r"\1<rv>"),
@@ -170,7 +171,7 @@ def rewritten(steps: list[tuple[Step, list[str]]], version: str) -> str:
 def _with(step: Step, printed: list[str], version: str) -> list[str]:
     """The expected lines when one version prints something else; a line that all versions print carries no mark."""
     if not step.expected:
-        return printed
+        return [_marked(set(VERSIONS), text) for text in printed]
     woven: list[tuple[set[str], str]] = []
     for each in VERSIONS:
         lines = printed if each == version else expected_lines(step, each)
@@ -180,4 +181,10 @@ def _with(step: Step, printed: list[str], version: str) -> list[str]:
             made += [(versions | {each} if kind == "equal" else versions, text) for versions, text in woven[a:b]]
             made += [({each}, text) for text in lines[c:d] if kind != "equal"]
         woven = made
-    return [text if versions == set(VERSIONS) else f"{','.join(sorted(versions))}| {text}" for versions, text in woven]
+    return [_marked(versions, text) for versions, text in woven]
+
+
+def _marked(versions: set[str], text: str) -> str:
+    """A line as it stands in a file: with its versions when it is not everyone's, or would be read as something else."""
+    plain = versions == set(VERSIONS) and not text.startswith(("# ", "$ ", "? "))
+    return text if plain else f"{','.join(sorted(versions))}| {text}"
