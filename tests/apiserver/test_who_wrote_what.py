@@ -109,3 +109,48 @@ def test_what_belongs_to_no_namespace_may_name_one(api):
     assert "namespace" not in found["metadata"]
     body = {**found, "metadata": {**found["metadata"], "namespace": "other", "labels": {"a": "b"}}}
     assert "namespace" not in api.update(roles, "", "r", body, BY_ME).obj["metadata"]
+
+
+def refusal(call: Any, *args: Any) -> str:
+    with pytest.raises(ApiError) as refused:
+        call(*args)
+    assert refused.value.code == 422
+    return refused.value.status["message"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("deletionTimestamp", "2020-01-01T00:00:00Z"), ("deletionGracePeriodSeconds", 3)]
+)
+def test_only_a_delete_says_that_an_object_goes(api, field, value):
+    found = made(api, "configmaps", {"metadata": {"name": "m"}})
+    message = refusal(put, api, "configmaps", {**found, "metadata": {**found["metadata"], field: value}})
+    assert message == (
+        f'ConfigMap "m" is invalid: metadata.{field}: Invalid value: {orjson.dumps(value).decode()}: field is immutable'
+    )
+
+
+def test_a_finalizer_says_whose_it_is_on_a_change_too(api):
+    says = 'Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'
+    message = refusal(made, api, "configmaps", {"metadata": {"name": "m", "finalizers": ["a.b/c", "mine"]}})
+    assert message == f'ConfigMap "m" is invalid: metadata.finalizers[1]: {says}'
+    found = made(api, "configmaps", {"metadata": {"name": "m", "finalizers": ["orphan"]}})
+    message = refusal(put, api, "configmaps", {**found, "metadata": {**found["metadata"], "finalizers": ["mine"]}})
+    assert message == f'ConfigMap "m" is invalid: metadata.finalizers[0]: {says}'
+
+
+def test_a_custom_resource_is_only_warned(api):
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    names = {"plural": "shirts", "singular": "shirt", "kind": "Shirt"}
+    spec = {"group": "g.io", "scope": "Namespaced", "names": names, "versions": [version]}
+    made(api, "customresourcedefinitions.apiextensions.k8s.io", {"metadata": {"name": "shirts.g.io"}, "spec": spec})
+    api.take_warnings()
+    finalizers = ["a.b/c", "mine", "my.own", "orphan"]
+    found = made(api, "shirts.g.io", {"metadata": {"name": "m", "finalizers": finalizers}})
+    to_avoid = " to avoid accidental conflicts with other finalizer writers"
+    prefer = "prefer a domain-qualified finalizer name"
+    assert api.take_warnings() == (
+        f'metadata.finalizers: "mine": {prefer}{to_avoid}',
+        f'metadata.finalizers: "my.own": {prefer} including a path (/){to_avoid}',
+    )
+    put(api, "shirts.g.io", {**found, "metadata": {**found["metadata"], "labels": {"a": "b"}}})
+    assert api.take_warnings() == ()

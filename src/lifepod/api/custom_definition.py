@@ -22,7 +22,7 @@ def definition_errors(definition: JsonObject) -> list[FieldError]:
     """What is wrong with a new definition. Source: ValidateCustomResourceDefinition"""
     metadata: JsonObject = definition.get("metadata") or {}
     spec: JsonObject = definition.get("spec") or {}
-    errors = metadata_errors(metadata, namespaced=False)
+    errors = metadata_errors(metadata, namespaced=False, any_finalizer=True)
     plural = (spec.get("names") or {}).get("plural") or ""
     wanted = f"{plural}.{spec.get('group') or ''}"
     if metadata.get("name") != wanted:
@@ -34,7 +34,7 @@ def definition_errors(definition: JsonObject) -> list[FieldError]:
 def definition_update_errors(definition: JsonObject, old: JsonObject) -> list[FieldError]:
     """What is wrong with a change: the same, and group, scope and names of an established one stay."""
     spec, before = definition.get("spec") or {}, old.get("spec") or {}
-    errors = metadata_update_errors(definition["metadata"], old["metadata"])
+    errors = metadata_update_errors(definition["metadata"], old["metadata"], any_finalizer=True)
     errors += immutable_errors(spec.get("group"), before.get("group"), "spec.group")
     errors += immutable_errors(spec.get("scope"), before.get("scope"), "spec.scope")
     for member in ("kind", "plural"):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from lifepod.api.field_errors import FieldError
-from lifepod.api.meta import metadata_errors, metadata_update_errors
+from lifepod.api.meta import STANDARD_FINALIZERS, metadata_errors, metadata_update_errors
 from lifepod.api.objects import JsonObject, JsonValue
 from lifepod.api.structural_defaults import defaulted_root, has_defaults
 from lifepod.api.structural_validation import ABSENT, value_errors
@@ -49,12 +49,29 @@ def custom_resource_rules(schema: JsonObject, *, namespaced: bool, has_status: b
         return found
 
     def validate(obj: JsonObject) -> list[FieldError]:
-        return [*metadata_errors(obj.get("metadata") or {}, namespaced=namespaced), *errors(obj, ABSENT)]
+        return [
+            *metadata_errors(obj.get("metadata") or {}, namespaced=namespaced, any_finalizer=True),
+            *errors(obj, ABSENT),
+        ]
 
     def validate_update(obj: JsonObject, old: JsonObject) -> list[FieldError]:
-        return [*metadata_update_errors(obj["metadata"], old["metadata"]), *errors(obj, old)]
+        return [*metadata_update_errors(obj["metadata"], old["metadata"], any_finalizer=True), *errors(obj, old)]
 
     return CustomRules(default if has_defaults(own) else _same, prepare_create, validate, validate_update)
+
+
+def finalizer_warnings(obj: JsonObject, old: JsonObject | None) -> tuple[str, ...]:
+    """A new finalizer is better one that says whose it is.
+
+    Source: k8s.io/apiextensions-apiserver v0.34.4 pkg/registry/customresource/validator.go: validateKubeFinalizerName
+    """
+    added = set(obj["metadata"].get("finalizers") or ()) - set((old or {}).get("metadata", {}).get("finalizers") or ())
+    return tuple(
+        f'metadata.finalizers: "{name}": prefer a domain-qualified finalizer name{" including a path (/)" if "." in name else ""}'
+        " to avoid accidental conflicts with other finalizer writers"
+        for name in sorted(added - STANDARD_FINALIZERS)
+        if "/" not in name
+    )
 
 
 def _same(obj: JsonObject) -> JsonObject:

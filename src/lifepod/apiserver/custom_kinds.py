@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lifepod.api.custom_resource import as_version, custom_resource_rules, unread_rules_of
+from lifepod.api.custom_resource import as_version, custom_resource_rules, finalizer_warnings, unread_rules_of
 from lifepod.api.kinds import Kind, Subresource
 from lifepod.api.objects import JsonObject, dig, format_time
 from lifepod.api.schema import type_of_crd_schema
@@ -140,6 +140,7 @@ def _kind(definition: JsonObject, version: JsonObject, schema: JsonObject) -> Ki
         prepare_create=rules.prepare_create,
         validate=rules.validate,
         validate_update=rules.validate_update,
+        warnings=finalizer_warnings,
         fields={f["jsonPath"].lstrip("."): tuple(f["jsonPath"].lstrip(".").split(".")) for f in fields},
         is_custom=True,
         custom_schema=schema,

@@ -168,13 +168,16 @@ class ResourceRequests:
         revision = parse_revision(start) if start else 0
         if revision > store.revision:
             raise expired(f"too old resource version: {revision} ({store.revision})")  # of another server: list again
-        whole = options.send_initial_events if options.send_initial_events is not None else not revision
+        whole = options.send_initial_events
+        if (
+            whole is None
+        ):  # k8s.io/apimachinery v0.34.4 pkg/apis/meta/internalversion/defaults.go: SetListOptionsDefaults
+            whole = not revision
         initial = None
         if whole:
             records = store.list(kind.stored_as, selection).records
             revision = store.revision
-            end = bool(options.send_initial_events) and options.watch_bookmarks
-            initial = initial_lines(lines, records, revision, end_bookmark=end)
+            initial = initial_lines(lines, records, revision, end_bookmark=options.watch_bookmarks)
         try:
             watch = Watch(store, kind.stored_as, selection, revision or store.revision)
         except TooOld as problem:

@@ -352,12 +352,13 @@ def test_a_watch_without_revision_begins_with_what_is_there(cluster: Any) -> Non
     watching(check)
 
 
-def test_initial_events_end_with_a_bookmark(cluster: Any) -> None:
+@pytest.mark.parametrize(
+    "how", ["sendInitialEvents=true&resourceVersionMatch=NotOlderThan", "resourceVersion=0", "resourceVersion="]
+)
+def test_initial_events_end_with_a_bookmark(cluster: Any, how: str) -> None:
     async def check() -> None:
         create(cluster, "a", {"w": "1"})
-        query = (
-            "watch=1&labelSelector=w&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
-        )
+        query = f"watch=1&labelSelector=w&allowWatchBookmarks=true&{how}"
         client = Client(cluster, f"{CONFIG_MAPS}?{query}&timeoutSeconds=0")
         await client.head()
         assert (await client.event())["type"] == "ADDED"
