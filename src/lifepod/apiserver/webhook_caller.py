@@ -14,7 +14,8 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import BoundedSemaphore, Thread
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -36,7 +37,7 @@ class WebhookCaller:
 
     def __init__(self, streams_for: Callable[[str], NodeStreams | None]) -> None:
         self._streams_for = streams_for
-        self._threads: ThreadPoolExecutor | None = None
+        self._turns = BoundedSemaphore(MOST_AT_ONCE)
         self._carriers: set[asyncio.Task[None]] = set()
 
     def ask(self, question: Question) -> Future[Reply]:
@@ -45,9 +46,14 @@ class WebhookCaller:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "lifepod-webhook")
-        return self._threads.submit(self._reply, question, loop)
+        future: Future[Reply] = Future()
+
+        def work() -> None:
+            with self._turns:
+                future.set_result(self._reply(question, loop))
+
+        Thread(target=work, name="lifepod-webhook", daemon=True).start()  # an end of the process waits for no webhook
+        return future
 
     def _reply(self, question: Question, loop: asyncio.AbstractEventLoop | None) -> Reply:
         head = f'Post "{question.url}": '

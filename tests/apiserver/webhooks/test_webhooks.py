@@ -429,3 +429,23 @@ def test_an_object_that_changed_while_its_webhook_thought_is_asked_about_anew(cl
     assert cluster.get("configmaps", "a")["data"] == {"a": "1", "b": "2", "c": "3"}
     assert hook.requests[-1]["oldObject"]["data"] == {"a": "1", "b": "2"}
     assert hook.requests[-1]["object"]["data"] == {"a": "1", "b": "2", "c": "3"}
+
+
+def test_a_request_that_waits_for_its_webhook_holds_up_nobody(cluster: Kube, serve: Serve) -> None:
+    """The loop that serves the POST answers the GET by which the webhook makes up its mind."""
+    base, token = f"{cluster.url}/api/v1/namespaces/default", cluster.token
+
+    def ask(path: str, body: Review | None = None) -> Review:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        data = json.dumps(body).encode() if body else None
+        with urlopen(
+            Request(base + path, data, headers), timeout=10, context=ssl._create_unverified_context()
+        ) as answer:
+            told: Review = {"headers": answer.headers, "body": json.load(answer)}
+            return told
+
+    hook = serve(lambda review: allowed(warnings=[ask("/serviceaccounts/default")["body"]["metadata"]["name"]]))
+    cluster.apply(configuration(False, "v", hook))
+    made = ask("/configmaps", config_map("a"))
+    assert made["headers"]["Warning"] == '299 - "default"'
+    assert made["body"]["metadata"]["uid"] == hook.requests[0]["object"]["metadata"]["uid"]
