@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lifepod.cli.image_options import insecure_option
 from lifepod.ui.plain import size
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from lifepod.runtime.images.local_images import LocalImages, Progress
     from lifepod.runtime.images.manifests import Platform
 
-_insecure = click.option(
-    "--insecure-registry",
-    "insecure",
-    multiple=True,
-    metavar="HOST[:PORT]",
-    help="Accept any certificate of this registry, or plain HTTP. This machine's own need no such word.",
-)
 _platform = click.option(
     "--platform", "platform_text", metavar="OS/ARCH", help="Which image of an index; by default this machine's."
 )
@@ -36,11 +30,11 @@ def command() -> None:
 
 @command.command("pull")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@_insecure
+@insecure_option
 @_platform
-def pull(names: tuple[str, ...], insecure: tuple[str, ...], platform_text: str | None) -> None:
+def pull(names: tuple[str, ...], insecure_registries: tuple[str, ...], platform_text: str | None) -> None:
     """Fetch images from their registries, with the credentials of ~/.docker/config.json."""
-    images = _images(insecure, _parsed_platform(platform_text))
+    images = _images(insecure_registries, _parsed_platform(platform_text))
     for name in names:
         reference = _reference(name)
         with _told():

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lifepod.cli.image_options import images_option, insecure_option
+
 if TYPE_CHECKING:
     from lifepod.diagnosis.run_end import Until
 
@@ -37,21 +39,8 @@ if TYPE_CHECKING:
     default=None,
     help="What runs the containers here; by default the sandbox.",
 )
-@click.option(
-    "--images",
-    type=click.Choice(["if-reachable", "auto", "host"]),
-    default="if-reachable",
-    show_default=True,
-    help="Real images, pulled where they are missing (auto); this machine's own files for every image (host); real ones "
-    "where they are here or their registry answers, else the files (if-reachable).",
-)
-@click.option(
-    "--insecure-registry",
-    "insecure_registries",
-    multiple=True,
-    metavar="HOST[:PORT]",
-    help="Accept any certificate of this registry, or plain HTTP.",
-)
+@images_option
+@insecure_option
 @click.option("--context", default=None, help="Run on this context of the kubeconfig instead of a cluster of its own.")
 @click.option("--kubeconfig", default=None, type=click.Path(), help="The kubeconfig file for --context.")
 def command(

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from lifepod.cli.image_options import images_option, insecure_option
+
 
 @click.command("up")
 @click.option("--name", default="default", show_default=True, help="What the cluster is called.")
@@ -33,21 +35,8 @@ import click
     help="What runs the containers; by default the sandbox.",
 )
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(0, 5000), help="How many nodes.")
-@click.option(
-    "--images",
-    type=click.Choice(["if-reachable", "auto", "host"]),
-    default="if-reachable",
-    show_default=True,
-    help="Real images, pulled where they are missing (auto); this machine's own files for every image (host); real ones "
-    "where they are here or their registry answers, else the files (if-reachable).",
-)
-@click.option(
-    "--insecure-registry",
-    "insecure_registries",
-    multiple=True,
-    metavar="HOST[:PORT]",
-    help="Accept any certificate of this registry, or plain HTTP.",
-)
+@images_option
+@insecure_option
 @click.option(
     "--max-processes",
     type=click.IntRange(1),
