@@ -9,7 +9,14 @@ import pytest
 from lifepod.api.cel import CelError, CelSyntaxError, OverBudget, compiled
 
 OBJECT = {
-    "spec": {"replicas": 3, "ports": [80, 443], "labels": {"a": "1", "b-c": "2"}, "cpu": "1500m", "ratio": 0.5, "none": None},
+    "spec": {
+        "replicas": 3,
+        "ports": [80, 443],
+        "labels": {"a": "1", "b-c": "2"},
+        "cpu": "1500m",
+        "ratio": 0.5,
+        "none": None,
+    },
     "metadata": {"name": "web", "namespace": "default"},
 }
 
@@ -19,7 +26,8 @@ def value(text: str, **variables: object) -> object:
     return compiled(text, tuple(given)).run(given)
 
 
-TRUE = """
+TRUE = (
+    """
 self.spec.replicas == 3 && self.spec.replicas <= 3 && self.spec.replicas != 4
 self.spec.replicas == 3.0 && self.spec.replicas == 3u
 1 + 2 * 3 == 7 && (1 + 2) * 3 == 9 && 7 / 2 == 3 && -7 / 2 == -3 && -7 % 3 == -1
@@ -45,6 +53,7 @@ optional.none().or(optional.of(2)).value() == 2 && optional.ofNonZeroValue("") =
 cel.bind(x, self.spec.replicas, x * x) == 9
 self.spec.labels["b-c"] == "2" && self.spec.labels.`b-c` == "2" && self.spec.labels.b__dash__c == "2"
 true || self.nothing.at.all && true
+{1: "a"}[1.0] == "a" && !(true in {1: "a"}) && {true: 1}[true] == 1 && 2 in {2u: 1}
 self.nothing.at.all || true
 !(false && self.nothing)
 (self.spec.replicas > 2 ? "many" : "few") == "many"
@@ -81,7 +90,10 @@ format.named("uuid").value().validate("123e4567-e89b-12d3-a456-426614174000").or
 "abc 123".find("[0-9]+") == "123" && "1 2 3".findAll("[0-9]") == ["1", "2", "3"] && "1 2 3".findAll("[0-9]", 2) == ["1", "2"]
 r"\\d" == "\\\\d" && '''a'b''' == "a'b" && "\\u00e9" == "é" && b"\\xff" != b"\\x00"
 self.spec.none == null && 0x10 == 16 && -1 == - 1 && 1e3 == 1000.0
-""".replace("\\\\", "\\").strip().splitlines()
+""".replace("\\\\", "\\")
+    .strip()
+    .splitlines()
+)
 
 
 @pytest.mark.parametrize("text", TRUE)
@@ -118,7 +130,21 @@ def test_what_has_no_value_says_why(text: str, problem: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["self.", "self.a ==", "(1", "[1, 2", "{1: }", '"open', "1 2", "has(self)", "self.all(1, true)", "nobody == 1", "self.f(1)", "f()", "@"],
+    [
+        "self.",
+        "self.a ==",
+        "(1",
+        "[1, 2",
+        "{1: }",
+        '"open',
+        "1 2",
+        "has(self)",
+        "self.all(1, true)",
+        "nobody == 1",
+        "self.f(1)",
+        "f()",
+        "@",
+    ],
 )
 def test_what_cannot_be_read_is_refused_before_it_is_run(text: str) -> None:
     with pytest.raises(CelSyntaxError):

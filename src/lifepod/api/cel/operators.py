@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from lifepod.api.cel.values import INT_MAX, CelError, UInt, Value, compared, equal, is_number, no_overload
+from lifepod.api.cel.values import INT_MAX, CelError, UInt, Value, compared, equal, has_key, is_number, no_overload
 
 
 def _whole(number: int, like: int) -> int:
@@ -112,7 +112,7 @@ def _contains(a: Value, b: Value) -> Value:
     if isinstance(b, list):
         return any(equal(a, each) for each in b)
     if isinstance(b, dict):
-        return isinstance(a, str | int | float) and any(equal(a, key) for key in ((a,) if a in b else ()))
+        return has_key(b, a)
     raise no_overload("@in", (a, b))
 
 

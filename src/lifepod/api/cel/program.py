@@ -21,7 +21,7 @@ from lifepod.api.cel.values import (
     OverBudget,
     Speaking,
     Value,
-    equal,
+    has_key,
     no_overload,
 )
 
@@ -449,23 +449,18 @@ def _indexed(operand: Value, index: Value, *, optional: bool) -> Value:
             index = int(index)
         if not isinstance(index, int) or isinstance(index, bool):
             raise no_overload("_[_]", (operand, index))
-        found, value = 0 <= index < len(operand), f"index out of bounds: {index}"
-        if found:
+        if 0 <= index < len(operand):
             return Optional(True, operand[index]) if optional else operand[index]
+        problem = f"index out of bounds: {index}"
     elif isinstance(operand, Mapping):
-        value = f"no such key: {index}"
-        key = next((key for key in (index,) if key in operand and equal(key, index)), None) if _hashes(index) else None
-        if key is not None:
-            return Optional(True, operand[key]) if optional else operand[key]
+        if has_key(operand, index):
+            return Optional(True, operand[index]) if optional else operand[index]
+        problem = f"no such key: {index}"
     else:
         raise no_overload("_[_]", (operand, index))
     if optional:
         return NONE
-    raise CelError(value)
-
-
-def _hashes(value: Value) -> bool:
-    return isinstance(value, str | int | float)
+    raise CelError(problem)
 
 
 def _key(value: Value) -> Value:

@@ -6,7 +6,7 @@ datetimes, durations timedeltas. Maps have any keys; those that come from JSON h
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
 
@@ -110,6 +110,13 @@ def equal(a: Value, b: Value) -> bool:
     if isinstance(a, Optional) and isinstance(b, Optional):
         return a.has_value == b.has_value and equal(a.value, b.value)
     return type(a) is type(b) and bool(a == b)
+
+
+def has_key(members: Mapping[Value, Value], key: Value) -> bool:
+    """Whether a map has a key; True is not 1."""
+    if not isinstance(key, str | int | float) or key not in members:
+        return False
+    return not isinstance(key, bool) or any(each is key for each in members)
 
 
 def compared(a: Value, b: Value, sign: str) -> int:
