@@ -259,7 +259,7 @@ def test_selectable_fields_select(api, checked):
     assert [(item["metadata"]["name"], item["kind"], item["apiVersion"]) for item in found] == [
         ("b", "Widget", "example.com/v1")
     ]
-    with pytest.raises(ApiError, match="field label not supported: spec.image"):
+    with pytest.raises(ApiError, match=r"field label not supported: spec\.image"):
         api.list(checked, ListOptions(field_selector="spec.image=a"))
 
 

@@ -33,9 +33,10 @@ def test_exec_and_clients(kube_real: lifepod.RealKube) -> None:
     kubernetes.config.load_incluster_config()
     assert len(kubernetes.client.CoreV1Api().list_node().items) == 1
     assert os.environ["KUBECONFIG"] == str(kube_real.kubeconfig)
-    with kube_real.as_service_account(), pytest.raises(kubernetes.client.ApiException, match="Forbidden"):
+    with kube_real.as_service_account():
         kubernetes.config.load_incluster_config()
-        kubernetes.client.CoreV1Api().list_node()
+        with pytest.raises(kubernetes.client.ApiException, match="Forbidden"):
+            kubernetes.client.CoreV1Api().list_node()
 
 
 def test_what_only_virtual_time_can_is_refused(kube_real: lifepod.RealKube) -> None:

@@ -26,8 +26,8 @@ from lifepod.testing.errors import TestingError
 from lifepod.testing.objects import Inside, required_pod
 from lifepod.testing.options import Options, settings_of
 from lifepod.testing.recorder import Recorder
-from lifepod.testing.service_account import Accounts
 from lifepod.testing.server_tls import ServerTls, server_tls
+from lifepod.testing.service_account import Accounts
 from lifepod.testing.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -245,7 +245,8 @@ class Kube(Accounts):
                 self.clock.sync()
                 if method != "GET":
                     self.clock.rules.touched(self.sim.clock.now())
-            return self.sim.request(method, path, body, content_type or "application/json")  # a webhook may want the lock
+            # without the lock: a webhook may want it
+            return self.sim.request(method, path, body, content_type or "application/json")
         finally:
             self.clock.end_move()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from lifepod.apiserver.certificates import mint_server
+from lifepod.assembly.real_time import RealClock
 from lifepod.assembly.simulated import virtual_credentials
 
 
@@ -23,7 +23,7 @@ class ServerTls(NamedTuple):
 def server_tls(folder: Path, names: tuple[str, ...]) -> ServerTls:
     """A certificate for this machine's loopback and `names`, valid now in real time; servers do not live in the cluster's."""
     ca = virtual_credentials().ca
-    minted = mint_server(ca, names, datetime.now(UTC))
+    minted = mint_server(ca, names, RealClock().now())
     made = ServerTls(folder / "server.crt", folder / "server.key", base64.b64encode(ca.certificate).decode())
     for path, content in ((made.certificate, minted.certificate), (made.key, minted.key)):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
