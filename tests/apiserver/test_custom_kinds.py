@@ -306,6 +306,23 @@ def test_every_served_version_shows_the_same_object(api):
             },
             "properties[spec].type: Required value: must not be empty for specified object fields",
         ),
+        (
+            {
+                "versions": [
+                    {
+                        "name": "v1",
+                        "served": True,
+                        "storage": True,
+                        "schema": {"openAPIV3Schema": SCHEMA},
+                        "additionalPrinterColumns": [{"type": "text", "format": "x"}],
+                    }
+                ]
+            },
+            'additionalPrinterColumns[0].name: Required value, spec.versions[0].additionalPrinterColumns[0].type: Invalid value: "text": '
+            "must be one of boolean,date,integer,number,string, spec.versions[0].additionalPrinterColumns[0].format: Invalid value: "
+            '"x": must be one of byte,date,date-time,double,float,int32,int64,password, '
+            "spec.versions[0].additionalPrinterColumns[0].JSONPath: Required value",
+        ),
     ],
 )
 def test_a_definition_that_cannot_be_served_is_refused(api, change, message):

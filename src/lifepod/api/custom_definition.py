@@ -16,6 +16,7 @@ from lifepod.api.objects import JsonObject
 _SCOPES = ("Cluster", "Namespaced")
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
+_COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 
 
 def definition_errors(definition: JsonObject) -> list[FieldError]:
@@ -112,9 +113,7 @@ def _version_errors(version: JsonObject, path: str) -> Iterator[FieldError]:
     else:
         yield from _structural_errors(schema, at)
     for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
-        if column.get("type") not in _COLUMN_TYPES:
-            where = f"{path}.additionalPrinterColumns[{index}].type"
-            yield not_supported(where, column.get("type") or "", _COLUMN_TYPES)
+        yield from _column_errors(column, f"{path}.additionalPrinterColumns[{index}]")
     scale = (version.get("subresources") or {}).get("scale")
     if scale is not None:
         for member, start in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")):
@@ -122,6 +121,20 @@ def _version_errors(version: JsonObject, path: str) -> Iterator[FieldError]:
             if not value.startswith(start):
                 where = f"{path}.subresources.scale.{member}"
                 yield invalid(where, value, f"should be a json path under {start[:-1]}") if value else required(where)
+
+
+def _column_errors(column: JsonObject, path: str) -> Iterator[FieldError]:
+    """Source: k8s.io/apiextensions-apiserver v0.34.4 pkg/apis/apiextensions/validation: ValidateCustomResourceColumnDefinition"""
+    if not column.get("name"):
+        yield required(f"{path}.name")
+    if not column.get("type"):
+        yield required(f"{path}.type", f"must be one of {','.join(_COLUMN_TYPES)}")
+    elif column["type"] not in _COLUMN_TYPES:
+        yield invalid(f"{path}.type", column["type"], f"must be one of {','.join(_COLUMN_TYPES)}")
+    if column.get("format") and column["format"] not in _COLUMN_FORMATS:
+        yield invalid(f"{path}.format", column["format"], f"must be one of {','.join(_COLUMN_FORMATS)}")
+    if not column.get("jsonPath"):
+        yield required(f"{path}.JSONPath")
 
 
 def _structural_errors(schema: JsonObject, path: str) -> Iterator[FieldError]:
