@@ -449,3 +449,29 @@ def test_a_request_that_waits_for_its_webhook_holds_up_nobody(cluster: Kube, ser
     made = ask("/configmaps", config_map("a"))
     assert made["headers"]["Warning"] == '299 - "default"'
     assert made["body"]["metadata"]["uid"] == hook.requests[0]["object"]["metadata"]["uid"]
+
+
+@pytest.mark.parametrize(("policy", "asked"), [("Equivalent", 1), ("Exact", 0)])
+def test_a_request_at_another_version_is_shown_at_the_one_the_rule_names(
+    cluster: Kube, serve: Serve, policy: str, asked: int
+) -> None:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    versions = [{"name": name, "served": True, "storage": name == "v1", "schema": schema} for name in ("v1", "v2")]
+    names = {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions}
+    meta = {"name": "things.example.com"}
+    cluster.apply(
+        {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": meta, "spec": spec}
+    )
+    hook = serve(labelled(touched="yes"))
+    rule = [{"operations": ["*"], "apiGroups": ["example.com"], "apiVersions": ["v1"], "resources": ["things"]}]
+    cluster.apply(configuration(True, "m", hook, rules=rule, matchPolicy=policy))
+    thing = {"apiVersion": "example.com/v2", "kind": "Thing", "metadata": {"name": "t"}, "spec": {"a": 1}}
+    made = cluster._request("POST", "/apis/example.com/v2/namespaces/default/things", thing)
+    assert made["apiVersion"] == "example.com/v2"
+    assert made["metadata"].get("labels") == ({"touched": "yes"} if asked else None)
+    assert len(hook.requests) == asked
+    for request in hook.requests:
+        assert (request["kind"]["version"], request["requestKind"]["version"]) == ("v1", "v2")
+        assert (request["resource"]["version"], request["requestResource"]["version"]) == ("v1", "v2")
+        assert (request["object"]["apiVersion"], request["object"]["spec"]) == ("example.com/v1", {"a": 1})
