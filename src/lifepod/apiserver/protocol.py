@@ -196,7 +196,8 @@ class HttpProtocol(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._queue = None
-        # The parser knows this connection: without that cycle all of it goes now, not when garbage is looked for.
+        # These know this connection: without such cycles all of it goes now, not when garbage is looked for.
+        self._sink = self._tunnel = self._task = None
         del self._parser
 
     def pause_writing(self) -> None:

@@ -424,7 +424,8 @@ def test_a_stream_that_breaks_ends_its_connection_and_not_the_server(caplog: pyt
     assert "a stream broke off" in caplog.text
 
 
-def test_a_closed_connection_is_freed_at_once_and_not_when_garbage_is_looked_for() -> None:
+@pytest.mark.parametrize("path", [b"/a", b"/forever"], ids=["answered", "left in the middle of a stream"])
+def test_a_closed_connection_is_freed_at_once_and_not_when_garbage_is_looked_for(path: bytes) -> None:
     def connections() -> int:
         return sum(isinstance(each, HttpProtocol | SmallTlsProtocol) for each in gc.get_objects())
 
@@ -432,8 +433,8 @@ def test_a_closed_connection_is_freed_at_once_and_not_when_garbage_is_looked_for
         before = connections()
         for _ in range(3):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
-            writer.write(b"GET /a HTTP/1.1\r\nConnection: close\r\n\r\n")
-            await reader.read()
+            writer.write(b"GET " + path + b" HTTP/1.1\r\nConnection: close\r\n\r\n")
+            await reader.read(1)
             writer.close()
         del reader, writer
         async with asyncio.timeout(5):
