@@ -48,6 +48,7 @@ self.spec.labels[?"a"].orValue("") == "1" && self.spec.labels[?"zz"].orValue("no
 self.spec.ports[?5].hasValue() == false && self.spec.ports[?0].value() == 80
 self.?nothing.optMap(v, v + 1).orValue(1) == 1 && optional.of(1).optMap(v, v + 1).value() == 2
 optional.of(1).optFlatMap(v, optional.none()).hasValue() == false
+self.?spec.?replicas.orValue(self.nothing) == 3 && optional.of(1).or(self.nothing).value() == 1
 optional.none().or(optional.of(2)).value() == 2 && optional.ofNonZeroValue("") == optional.none()
 {?"a": self.?nothing, "b": 1} == {"b": 1} && [?self.?nothing, 1] == [1]
 cel.bind(x, self.spec.replicas, x * x) == 9

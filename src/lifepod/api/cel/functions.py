@@ -261,16 +261,6 @@ def _value(value: Value) -> Value:
     return found.value
 
 
-def _or_value(value: Value, otherwise: Value) -> Value:
-    found = _optional("orValue", value)
-    return found.value if found.has_value else otherwise
-
-
-def _or(value: Value, otherwise: Value) -> Value:
-    found = _optional("or", value)
-    return found if found.has_value else _optional("or", otherwise)
-
-
 def _of_non_zero(value: Value) -> Value:
     is_zero = value is None or (isinstance(value, bool | int | float | str | bytes | list | dict) and not value)
     return NONE if is_zero else Optional(True, value)
@@ -322,8 +312,6 @@ METHODS: Final[Mapping[str, Callable[..., Value]]] = {
     "max": _extreme("max", -1),
     "hasValue": lambda value: _optional("hasValue", value).has_value,
     "value": _value,
-    "orValue": _or_value,
-    "or": _or,
     **times.METHODS,
     **kubernetes.METHODS,
 }

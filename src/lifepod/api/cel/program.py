@@ -184,6 +184,8 @@ class _Compiler:
                 return _or(self.step(left), self.step(right))
             case "?:", (condition, then, otherwise):
                 return _choice(self.step(condition), self.step(then), self.step(otherwise))
+            case ("or" | "orValue") as name, (otherwise,) if node.target is not None:
+                return _otherwise(name, self.step(node.target), self.step(otherwise))
         if node.target is None:
             return self._function(node.function, node.args)
         name = _qualified(node.target)
@@ -391,6 +393,26 @@ def _choice(condition: Step, then: Step, otherwise: Step) -> Step:
         if not isinstance(value, bool):
             raise no_overload("_?_:_", (value,))
         return then(scope) if value else otherwise(scope)
+
+    return run
+
+
+def _otherwise(name: str, optional: Step, otherwise: Step) -> Step:
+    """`or` and `orValue`: the other is only looked at where there is no value.
+
+    Source: github.com/google/cel-go cel/library.go: decorateOptionalOr
+    """
+
+    def run(scope: Scope) -> Value:
+        found = optional(scope)
+        if not isinstance(found, Optional):
+            raise no_overload(name, (found,))
+        if found.has_value:
+            return found if name == "or" else found.value
+        other = otherwise(scope)
+        if name == "or" and not isinstance(other, Optional):
+            raise no_overload(name, (found, other))
+        return other
 
     return run
 
