@@ -184,8 +184,8 @@ class _Compiler:
                 return _or(self.step(left), self.step(right))
             case "?:", (condition, then, otherwise):
                 return _choice(self.step(condition), self.step(then), self.step(otherwise))
-            case ("or" | "orValue") as name, (otherwise,) if node.target is not None:
-                return _otherwise(name, self.step(node.target), self.step(otherwise))
+            case ("or" | "orValue") as either, (otherwise,) if node.target is not None:
+                return _otherwise(either, self.step(node.target), self.step(otherwise))
         if node.target is None:
             return self._function(node.function, node.args)
         name = _qualified(node.target)
