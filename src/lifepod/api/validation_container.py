@@ -169,7 +169,12 @@ def _env_from_errors(sources: list[JsonObject], path: str) -> list[FieldError]:
         if prefix:
             errors += [invalid(f"{at}.prefix", prefix, complaint) for complaint in names.env_name(prefix)]
         given = [name for name in ("configMapRef", "secretRef") if source.get(name) is not None]
-        errors += [required(f"{at}.{name}.name") for name in given if not source[name].get("name")]
+        for name in given:
+            referred: str = source[name].get("name") or ""
+            if not referred:
+                errors.append(required(f"{at}.{name}.name"))
+            else:
+                errors += [invalid(f"{at}.{name}.name", referred, c) for c in names.dns_subdomain(referred)]
         if not given:
             errors.append(invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"))
         elif len(given) > 1:
@@ -236,6 +241,7 @@ def _device_errors(container: JsonObject, volumes: dict[str, JsonObject], path: 
     errors: list[FieldError] = []
     paths: set[str] = set()
     seen: set[str] = set()
+    mounts: list[JsonObject] = container.get("volumeMounts") or []
     for index, device in enumerate(container.get("volumeDevices") or []):
         at = f"{path}[{index}]"
         name, where = device.get("name") or "", device.get("devicePath") or ""
@@ -254,19 +260,41 @@ def _device_errors(container: JsonObject, volumes: dict[str, JsonObject], path: 
             errors.append(required(f"{at}.devicePath"))
         if where in paths:
             errors.append(invalid(f"{at}.devicePath", where, "must be unique"))
-        paths.add(where)
-        seen.add(name)
+        if ".." in where.split("/"):
+            errors.append(invalid(f"{at}.devicePath", where, "can not contain backsteps ('..')"))
+        else:
+            paths.add(where)
+        if any(mount.get("name") == name for mount in mounts):
+            errors.append(invalid(f"{at}.name", name, "must not already exist in volumeMounts"))
+        if any(mount.get("mountPath") == where for mount in mounts):
+            errors.append(invalid(f"{at}.devicePath", where, "must not already exist as a path in volumeMounts"))
+        if name:
+            seen.add(name)
     return errors
 
 
 def _claim_errors(container: JsonObject, known: frozenset[str], path: str) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: validateResourceClaimNames"""
     errors: list[FieldError] = []
+    seen: set[str] = set()
     for index, claim in enumerate((container.get("resources") or {}).get("claims") or []):
+        at = f"{path}[{index}]"
         name: str = claim.get("name") or ""
+        request: str = claim.get("request") or ""
         if not name:
-            errors.append(required(f"{path}[{index}]"))
-        elif name not in known:
-            errors.append(not_found(f"{path}[{index}]", name))
+            errors.append(required(at))
+            continue
+        errors += [invalid(f"{at}.request", request, complaint) for complaint in names.dns_label(request) if request]
+        key = f"{name}/{request}" if request else name
+        if name in seen or key in seen:
+            errors.append(duplicate(at, name if name in seen else key))
+        elif not request and any(other.startswith(f"{name}/") for other in seen):
+            errors.append(duplicate(at, name))
+        seen.add(key)
+        if name not in known:
+            which = f": {', '.join(sorted(known))}" if known else " which is empty"
+            detail = f"must be one of the names in pod.spec.resourceClaims{which}"
+            errors.append(not_found(at, name)._replace(detail=detail))
     return errors
 
 

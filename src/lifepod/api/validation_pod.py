@@ -28,6 +28,8 @@ from lifepod.api.validation_container import (
     lifecycle_and_probe_errors,
     one_of,
 )
+from lifepod.api.validation_os import os_errors
+from lifepod.api.validation_resources import pod_resource_errors, resource_errors
 from lifepod.api.validation_scheduling import (
     affinity_errors,
     gate_errors,
@@ -45,12 +47,13 @@ _ONLY_SIDECARS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"
 _NOT_FOR_INIT = "may not be set for init containers without restartPolicy=Always"
 _NOT_EPHEMERAL = (
     "ports",
+    "resources",
+    "resizePolicy",
+    "restartPolicy",
     "livenessProbe",
     "readinessProbe",
     "startupProbe",
     "lifecycle",
-    "resizePolicy",
-    "restartPolicy",
 )
 _EPHEMERAL = "cannot be set for an Ephemeral Container"
 _UPDATABLE = (
@@ -124,17 +127,20 @@ def pod_spec_errors(spec: JsonObject, path: str, *, pod_name: str = "", is_pod: 
     if spec.get("terminationGracePeriodSeconds") is None:
         errors.append(required(f"{path}.terminationGracePeriodSeconds"))
     volumes, wrong = volumes_errors(spec.get("volumes") or [], pod_name, f"{path}.volumes")
+    claims: list[JsonObject] = spec.get("resourceClaims") or []
     context = PodContext(
         volumes,
         spec.get("terminationGracePeriodSeconds"),
         spec.get("restartPolicy") or "",
         spec.get("hostUsers") is not False,
-        frozenset(claim.get("name") or "" for claim in spec.get("resourceClaims") or []),
+        frozenset(claim["name"] for claim in claims if claim.get("name")),
     )
     errors += wrong
+    errors += _resource_claim_errors(claims, f"{path}.resourceClaims")
     errors += _containers_errors(spec.get("containers") or [], context, f"{path}.containers")
     errors += _init_errors(spec, context, f"{path}.initContainers")
     errors += _ephemeral_errors(spec, context, f"{path}.ephemeralContainers")
+    errors += pod_resource_errors(spec, f"{path}.resources")
     errors += _host_network_errors(spec, f"{path}.containers", is_pod=is_pod)
     errors += one_of(spec.get("restartPolicy"), _RESTART_POLICIES, f"{path}.restartPolicy")
     errors += one_of(spec.get("dnsPolicy"), _DNS_POLICIES, f"{path}.dnsPolicy")
@@ -149,18 +155,57 @@ def pod_spec_errors(spec: JsonObject, path: str, *, pod_name: str = "", is_pod: 
     errors += gate_errors(spec.get("schedulingGates") or [], f"{path}.schedulingGates")
     errors += spread_errors(spec.get("topologySpreadConstraints") or [], f"{path}.topologySpreadConstraints")
     errors += host_users_errors(spec, path)
-    errors += _name_field_errors(spec, path)
+    errors += _name_errors(spec, ("serviceAccountName", "nodeName"), path)
+    errors += _identity_errors(spec, path)
     errors += toleration_errors(spec.get("tolerations") or [], f"{path}.tolerations")
-    return errors + _host_alias_errors(spec.get("hostAliases") or [], f"{path}.hostAliases")
+    errors += _host_alias_errors(spec.get("hostAliases") or [], f"{path}.hostAliases")
+    errors += _name_errors(spec, ("priorityClassName", "runtimeClassName"), path)
+    policy = spec.get("preemptionPolicy")
+    if policy is not None:
+        errors += one_of(policy, ("PreemptLowerPriority", "Never"), f"{path}.preemptionPolicy")
+    errors += resource_errors({"limits": spec.get("overhead")}, f"{path}.overhead")
+    return errors + os_errors(spec, path)
 
 
-def _name_field_errors(spec: JsonObject, path: str) -> list[FieldError]:
-    """The fields that name other things, and the deadline."""
+def _resource_claim_errors(claims: list[JsonObject], path: str) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: validatePodResourceClaim"""
     errors: list[FieldError] = []
-    for field in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+    seen: set[str] = set()
+    for index, claim in enumerate(claims):
+        at = f"{path}[{index}]"
+        name: str = claim.get("name") or ""
+        if not name:
+            errors.append(required(f"{at}.name"))
+        elif name in seen:
+            errors.append(duplicate(f"{at}.name", name))
+        else:
+            errors += [invalid(f"{at}.name", name, complaint) for complaint in names.dns_label(name)]
+            seen.add(name)
+        given = [field for field in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(field) is not None]
+        if len(given) > 1:
+            detail = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
+            errors.append(invalid(at, claim, detail))
+        if not given:
+            detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
+            errors.append(invalid(at, claim, detail))
+        for field in given:
+            errors += [invalid(f"{at}.{field}", claim[field], c) for c in names.dns_subdomain(claim[field])]
+    return errors
+
+
+def _name_errors(spec: JsonObject, fields: tuple[str, ...], path: str) -> list[FieldError]:
+    """The fields that name other things."""
+    errors: list[FieldError] = []
+    for field in fields:
         name: str = spec.get(field) or ""
         if name:
             errors += [invalid(f"{path}.{field}", name, complaint) for complaint in names.dns_subdomain(name)]
+    return errors
+
+
+def _identity_errors(spec: JsonObject, path: str) -> list[FieldError]:
+    """The deadline, and what the pod is called by others."""
+    errors: list[FieldError] = []
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= _MAX_INT32:
         errors.append(invalid(f"{path}.activeDeadlineSeconds", deadline, names.within(1, _MAX_INT32)))
@@ -168,12 +213,6 @@ def _name_field_errors(spec: JsonObject, path: str) -> list[FieldError]:
         label: str = spec.get(field) or ""
         if label:
             errors += [invalid(f"{path}.{field}", label, complaint) for complaint in names.dns_label(label)]
-    policy = spec.get("preemptionPolicy")
-    if policy is not None and policy not in ("PreemptLowerPriority", "Never"):
-        errors.append(not_supported(f"{path}.preemptionPolicy", policy, ("PreemptLowerPriority", "Never")))
-    os = spec.get("os")
-    if os is not None:
-        errors += one_of(os.get("name"), ("linux", "windows"), f"{path}.os.name")
     return errors
 
 
@@ -236,7 +275,6 @@ def _ephemeral_errors(spec: JsonObject, pod: PodContext, path: str) -> list[Fiel
         if target and target not in others:
             errors.append(not_found(f"{at}.targetContainerName", target))
         given = [field for field in _NOT_EPHEMERAL if container.get(field)]
-        given += ["resources"] if container.get("resources") else []
         errors += [forbidden(f"{at}.{field}", _EPHEMERAL) for field in given]
         for number, mount in enumerate(container.get("volumeMounts") or []):
             used = [field for field in ("subPath", "subPathExpr") if mount.get(field)]

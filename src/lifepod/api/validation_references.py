@@ -98,7 +98,7 @@ def resource_field_errors(ref: JsonObject, path: str, *, in_volume: bool) -> lis
             else "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the "
             f"{_storage_kind(resource)} resource"
         )
-        return [invalid(f"{path}.divisor", divisor, detail)]
+        return [invalid(f"{path}.divisor", resource, detail)]
     return []
 
 
@@ -110,7 +110,8 @@ def _storage_kind(resource: str) -> str:
 
 def key_ref_errors(ref: JsonObject, path: str) -> list[FieldError]:
     """A key of a config map or secret."""
-    errors: list[FieldError] = [] if ref.get("name") else [required(f"{path}.name")]
+    name: str = ref.get("name") or ""
+    errors = [invalid(f"{path}.name", name, complaint) for complaint in names.dns_subdomain(name)]
     key: str = ref.get("key") or ""
     if not key:
         return [*errors, required(f"{path}.key")]

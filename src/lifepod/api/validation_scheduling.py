@@ -57,8 +57,6 @@ def spread_errors(constraints: list[JsonObject], path: str) -> list[FieldError]:
         key, action = constraint.get("topologyKey") or "", constraint.get("whenUnsatisfiable") or ""
         if not key:
             errors.append(required(f"{at}.topologyKey", "can not be empty"))
-        else:
-            errors += [invalid(f"{at}.topologyKey", key, complaint) for complaint in names.qualified_name(key)]
         if action not in ("DoNotSchedule", "ScheduleAnyway"):
             errors.append(not_supported(f"{at}.whenUnsatisfiable", action, ("DoNotSchedule", "ScheduleAnyway")))
         for later in constraints[index + 1 :]:
@@ -70,8 +68,38 @@ def spread_errors(constraints: list[JsonObject], path: str) -> list[FieldError]:
             policy = constraint.get(name)
             if policy is not None and policy not in _INCLUSION:
                 errors.append(not_supported(f"{at}.{name}", policy, _INCLUSION))
+        errors += _label_key_errors(constraint, at)
         errors += selector_errors(constraint.get("labelSelector"), f"{at}.labelSelector")
     return errors
+
+
+def _label_key_errors(term: JsonObject, path: str) -> list[FieldError]:
+    """Label keys need a selector to join, and none may be asked for twice.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: ValidateMatchLabelKeysAndMismatchLabelKeys
+    """
+    selector = term.get("labelSelector")
+    errors: list[FieldError] = []
+    for field in ("matchLabelKeys", "mismatchLabelKeys"):
+        keys: list[str] = term.get(field) or []
+        if keys and selector is None:
+            errors.append(forbidden(f"{path}.{field}", "must not be specified when labelSelector is not set"))
+            continue
+        for index, key in enumerate(keys):
+            errors += [invalid(f"{path}.{field}[{index}]", key, complaint) for complaint in names.qualified_name(key)]
+    wanted: list[str] = term.get("matchLabelKeys") or []
+    seen = set((selector or {}).get("matchLabels") or {})
+    for expression in (selector or {}).get("matchExpressions") or []:
+        key = expression.get("key") or ""
+        if key in wanted and key in seen:
+            at = len(wanted) - 1 - wanted[::-1].index(key)
+            errors.append(invalid(f"{path}[{at}]", key, "exists in both matchLabelKeys and labelSelector"))
+        seen.add(key)
+    both = set(term.get("mismatchLabelKeys") or [])
+    detail = "exists in both matchLabelKeys and mismatchLabelKeys"
+    return errors + [
+        invalid(f"{path}.matchLabelKeys[{at}]", key, detail) for at, key in enumerate(wanted) if key in both
+    ]
 
 
 def _min_domains_errors(constraint: JsonObject, action: str, path: str) -> list[FieldError]:
@@ -98,7 +126,7 @@ def affinity_errors(affinity: JsonObject | None, path: str) -> list[FieldError]:
         if not terms:
             errors.append(required(f"{at}.nodeSelectorTerms", "must have at least one node selector term"))
         for index, term in enumerate(terms):
-            errors += _node_term_errors(term, f"{at}.nodeSelectorTerms[{index}]")
+            errors += _node_term_errors(term, f"{at}.nodeSelectorTerms[{index}]", is_required=True)
     for index, weighted in enumerate(node.get(_PREFERRED) or []):
         at = f"{path}.nodeAffinity.{_PREFERRED}[{index}]"
         errors += _weight_errors(weighted, at)
@@ -119,19 +147,33 @@ def _weight_errors(weighted: JsonObject, path: str) -> list[FieldError]:
     return [] if 1 <= weight <= 100 else [invalid(f"{path}.weight", weight, "must be in the range 1-100")]
 
 
-def _node_term_errors(term: JsonObject, path: str) -> list[FieldError]:
+def _node_term_errors(term: JsonObject, path: str, *, is_required: bool = False) -> list[FieldError]:
+    """Values that are no label values are refused only in required terms: in preferred ones they never match."""
     errors: list[FieldError] = []
     for index, expression in enumerate(term.get("matchExpressions") or []):
-        errors += _node_expression_errors(expression, f"{path}.matchExpressions[{index}]")
+        at = f"{path}.matchExpressions[{index}]"
+        errors += _node_expression_errors(expression, at)
+        if is_required:
+            for number, value in enumerate(expression.get("values") or []):
+                errors += [invalid(f"{at}.values[{number}]", value, c) for c in names.label_value(value)]
     for index, field in enumerate(term.get("matchFields") or []):
-        at = f"{path}.matchFields[{index}]"
-        if field.get("operator") not in ("In", "NotIn"):
-            errors.append(invalid(f"{at}.operator", field.get("operator"), "not a valid selector operator"))
-        elif len(field.get("values") or []) != 1:
-            detail = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
-            errors.append(required(f"{at}.values", detail))
-        if field.get("key") != "metadata.name":
-            errors.append(invalid(f"{at}.key", field.get("key"), "not a valid field selector key"))
+        errors += _node_field_errors(field, f"{path}.matchFields[{index}]")
+    return errors
+
+
+def _node_field_errors(field: JsonObject, path: str) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/core/validation/validation.go: ValidateNodeFieldSelectorRequirement"""
+    errors: list[FieldError] = []
+    values: list[str] = field.get("values") or []
+    if field.get("operator") not in ("In", "NotIn"):
+        errors.append(invalid(f"{path}.operator", field.get("operator") or "", "not a valid selector operator"))
+    elif len(values) != 1:
+        detail = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
+        errors.append(required(f"{path}.values", detail))
+    if field.get("key") != "metadata.name":
+        return [*errors, invalid(f"{path}.key", field.get("key") or "", "not a valid field selector key")]
+    for index, value in enumerate(values):
+        errors += [invalid(f"{path}.values[{index}]", value, c) for c in names.dns_subdomain(value)]
     return errors
 
 
@@ -153,17 +195,15 @@ def _node_expression_errors(expression: JsonObject, path: str) -> list[FieldErro
         case operator:
             errors.append(invalid(f"{path}.operator", operator or "", "not a valid selector operator"))
     key: str = expression.get("key") or ""
-    errors += [invalid(f"{path}.key", key, complaint) for complaint in names.qualified_name(key)]
-    for index, value in enumerate(values):
-        errors += [invalid(f"{path}.values[{index}]", value, c) for c in names.label_value(value)]
-    return errors
+    return errors + [invalid(f"{path}.key", key, complaint) for complaint in names.qualified_name(key)]
 
 
 def _pod_term_errors(term: JsonObject, path: str) -> list[FieldError]:
     errors = selector_errors(term.get("labelSelector"), f"{path}.labelSelector")
     errors += selector_errors(term.get("namespaceSelector"), f"{path}.namespaceSelector")
-    for index, namespace in enumerate(term.get("namespaces") or []):
-        errors += [invalid(f"{path}.namespace[{index}]", namespace, c) for c in names.dns_label(namespace)]
+    for namespace in term.get("namespaces") or []:
+        errors += [invalid(f"{path}.namespace", namespace, complaint) for complaint in names.dns_label(namespace)]
+    errors += _label_key_errors(term, path)
     key: str = term.get("topologyKey") or ""
     if not key:
         errors.append(required(f"{path}.topologyKey", "can not be empty"))
