@@ -308,7 +308,12 @@ def test_a_stateful_set_may_mount_the_claims_it_makes():
     spec = {
         "selector": {"matchLabels": {"a": "b"}},
         "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod_spec(mounted)},
-        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}],
+        "volumeClaimTemplates": [
+            {
+                "metadata": {"name": "data"},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+            }
+        ],
     }
     stateful_set = made("statefulsets.apps", spec)
     assert complaints("statefulsets.apps", stateful_set) == []

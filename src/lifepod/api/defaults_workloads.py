@@ -13,9 +13,9 @@ _MAX_INT32 = 2147483647
 
 
 def _spec(obj: JsonObject, usual: dict[str, JsonValue]) -> JsonObject:
-    """The spec with its pod template defaulted and `usual` filled in where a member is absent or null."""
+    """The spec with its pod template defaulted and `usual` filled in where a member is absent, null or empty."""
     given: JsonObject = obj.get("spec") or {}
-    changed: JsonObject = {name: value for name, value in usual.items() if given.get(name) is None}
+    changed: JsonObject = {name: value for name, value in usual.items() if given.get(name) in (None, "")}
     template: JsonObject = given.get("template") or {}
     filled = default_pod_template(template)
     if filled is not template:
@@ -142,23 +142,24 @@ def default_job_spec(spec: JsonObject) -> JsonObject:
     if spec.get("parallelism") is None:
         usual["completions"] = 1
     missing = {name: value for name, value in usual.items() if spec.get(name) is None}
+    return _with_failure_policy({**spec, **missing} if missing else spec)
+
+
+def _with_failure_policy(spec: JsonObject) -> JsonObject:
+    """A pattern on a pod condition that names no status means `True`; of a CronJob's template too.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/apis/batch/v1/defaults.go: SetDefaults_PodFailurePolicyOnPodConditionsPattern
+    """
     policy = spec.get("podFailurePolicy")
-    if policy:
-        filled = _default_failure_policy(policy)
-        if filled != policy:
-            missing["podFailurePolicy"] = filled
-    return {**spec, **missing} if missing else spec
-
-
-def _default_failure_policy(policy: JsonObject) -> JsonObject:
-    """A pattern on a pod condition that names no status means `True`."""
+    if not policy:
+        return spec
     rules = []
     for rule in policy.get("rules") or []:
         patterns = rule.get("onPodConditions")
         if patterns:
             rule = {**rule, "onPodConditions": [p if p.get("status") else {**p, "status": "True"} for p in patterns]}
         rules.append(rule)
-    return {**policy, "rules": rules}
+    return spec if rules == policy.get("rules") else {**spec, "podFailurePolicy": {**policy, "rules": rules}}
 
 
 def default_cron_job(cron_job: JsonObject) -> JsonObject:
@@ -177,7 +178,7 @@ def default_cron_job(cron_job: JsonObject) -> JsonObject:
     }
     changed: JsonObject = {name: value for name, value in usual.items() if given.get(name) in (None, "")}
     template: JsonObject = given.get("jobTemplate") or {}
-    spec = _spec(template, {})
+    spec = _with_failure_policy(_spec(template, {}))
     if spec is not template.get("spec") or "metadata" not in template:
         changed["jobTemplate"] = {**template, "metadata": template.get("metadata") or {}, "spec": spec}
     return _with_spec(cron_job, {**given, **changed} if changed else given)

@@ -60,8 +60,21 @@ class FieldError(NamedTuple):
         return {"reason": self.type, "message": self.body(), "field": self.path}
 
 
+class Verbatim(str):
+    """A value whose text in messages is settled already."""
+
+    __slots__ = ()
+
+
+def go_struct(*members: tuple[str, JsonValue]) -> Verbatim:
+    """A value that messages show as the server's own type: all its members, by their Go names, in their order."""
+    return Verbatim("{" + ",".join(f'"{name}":{shown_value(value)}' for name, value in members) + "}")
+
+
 def shown_value(value: JsonValue) -> str:
     """A value as messages show it: JSON."""
+    if isinstance(value, Verbatim):
+        return value
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 

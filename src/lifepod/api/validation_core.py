@@ -113,29 +113,30 @@ def secret_update_errors(secret: JsonObject, old: JsonObject) -> list[FieldError
 
 
 def claim_errors(claim: JsonObject) -> list[FieldError]:
-    """What is wrong with a new PersistentVolumeClaim. Source: ValidatePersistentVolumeClaimSpec"""
-    return metadata_errors(claim["metadata"], namespaced=True) + _claim_spec_errors(claim.get("spec") or {})
+    """What is wrong with a new PersistentVolumeClaim. Source: ValidatePersistentVolumeClaim"""
+    return metadata_errors(claim["metadata"], namespaced=True) + claim_spec_errors(claim.get("spec") or {})
 
 
-def _claim_spec_errors(spec: JsonObject) -> list[FieldError]:
+def claim_spec_errors(spec: JsonObject, path: str = "spec") -> list[FieldError]:
+    """What is wrong with the spec of a claim, or of a template of one. Source: ValidatePersistentVolumeClaimSpec"""
     modes: list[str] = spec.get("accessModes") or []
-    errors = [] if modes else [required("spec.accessModes", "at least 1 access mode is required")]
-    errors += selector_errors(spec.get("selector"), "spec.selector")
-    errors += [not_supported("spec.accessModes", mode, _MODES) for mode in modes if mode not in _MODES]
+    errors = [] if modes else [required(f"{path}.accessModes", "at least 1 access mode is required")]
+    errors += selector_errors(spec.get("selector"), f"{path}.selector")
+    errors += [not_supported(f"{path}.accessModes", mode, _MODES) for mode in modes if mode not in _MODES]
     if "ReadWriteOncePod" in modes and len(set(modes)) > 1:
         detail = "may not use ReadWriteOncePod with other access modes"
-        errors.append(forbidden("spec.accessModes", detail))
+        errors.append(forbidden(f"{path}.accessModes", detail))
     size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if size is None:
-        errors.append(required("spec.resources[storage]"))
+        errors.append(required(f"{path}.resources[storage]"))
     elif parse_quantity(str(size)).nanos <= 0:
-        errors.append(invalid("spec.resources[storage]", size, "must be greater than zero"))
+        errors.append(invalid(f"{path}.resources[storage]", size, "must be greater than zero"))
     name: str = spec.get("storageClassName") or ""
     if name:
-        errors += [invalid("spec.storageClassName", name, complaint) for complaint in names.dns_subdomain(name)]
+        errors += [invalid(f"{path}.storageClassName", name, complaint) for complaint in names.dns_subdomain(name)]
     mode = spec.get("volumeMode")
     if mode not in (None, "Block", "Filesystem"):
-        errors.append(not_supported("spec.volumeMode", mode, ("Block", "Filesystem")))
+        errors.append(not_supported(f"{path}.volumeMode", mode, ("Block", "Filesystem")))
     return errors
 
 
@@ -145,7 +146,7 @@ def claim_update_errors(claim: JsonObject, old: JsonObject) -> list[FieldError]:
     spec, before = claim.get("spec") or {}, old.get("spec") or {}
     if spec == before:
         return errors
-    errors += _claim_spec_errors(spec)
+    errors += claim_spec_errors(spec)
     free: tuple[str, ...] = () if before.get("volumeName") else ("volumeName",)
     if (old.get("status") or {}).get("phase") == "Bound":
         free = (*free, "resources", "volumeAttributesClassName")

@@ -19,11 +19,12 @@ from lifepod.api.field_errors import (
     too_many,
 )
 from lifepod.api.job_writes import CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME
-from lifepod.api.meta import IMMUTABLE, immutable_errors, metadata_errors, metadata_update_errors, selector_errors
+from lifepod.api.meta import immutable_errors, metadata_errors, metadata_update_errors, selector_errors
 from lifepod.api.objects import JsonObject
 from lifepod.api.selectors import label_terms, labels_match
 from lifepod.api.validation_container import one_of
 from lifepod.api.validation_pod import pod_template_errors
+from lifepod.api.validation_spec import domain_path_errors, known_value
 
 _NOT_NEGATIVE = "must be greater than or equal to 0"
 _MANY = 100_000
@@ -58,20 +59,17 @@ def job_errors(job: JsonObject) -> list[FieldError]:
 def _job_spec_errors(spec: JsonObject) -> list[FieldError]:
     errors = job_template_errors(spec, "spec")
     selector = spec.get("selector")
-    if selector is None:
-        return [*errors, required("spec.selector")]
-    errors += selector_errors(selector, "spec.selector")
+    errors += [required("spec.selector")] if selector is None else selector_errors(selector, "spec.selector")
     return errors + template_label_errors(spec, selector, "spec")
 
 
-def template_label_errors(spec: JsonObject, selector: JsonObject, path: str) -> list[FieldError]:
-    """The selector finds the pods of the template."""
-    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+def template_label_errors(spec: JsonObject, selector: JsonObject | None, path: str) -> list[FieldError]:
+    """The selector finds the pods of the template; none finds nothing, and one that cannot be read is told elsewhere."""
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     try:
-        terms = label_terms(selector)
+        if selector is not None and labels_match(label_terms(selector), labels or {}):
+            return []
     except KeyError:
-        return []
-    if labels_match(terms, labels):
         return []
     return [invalid(f"{path}.template.metadata.labels", labels, "`selector` does not match template `labels`")]
 
@@ -105,6 +103,10 @@ def job_template_errors(spec: JsonObject, path: str) -> list[FieldError]:
     ]
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
         errors.append(required(f"{path}.backoffLimitPerIndex", "when maxFailedIndexes is specified"))
+    manager = spec.get("managedBy")
+    if manager is not None:
+        errors += domain_path_errors(manager, f"{path}.managedBy")
+        errors += [too_long(f"{path}.managedBy", 63)] if len(manager.encode()) > 63 else []
     mode = spec.get("completionMode")
     if mode not in (None, "NonIndexed", "Indexed"):
         errors.append(not_supported(f"{path}.completionMode", mode, ("NonIndexed", "Indexed")))
@@ -226,7 +228,7 @@ def _pattern_errors(patterns: list[JsonObject], path: str) -> list[FieldError]:
     for index, pattern in enumerate(patterns):
         kind: str = pattern.get("type") or ""
         errors += [invalid(f"{path}[{index}].type", kind, c) for c in names.qualified_name(kind)]
-        errors += one_of(pattern.get("status"), ("False", "True", "Unknown"), f"{path}[{index}].status")
+        errors += known_value(pattern.get("status"), ("False", "True", "Unknown"), f"{path}[{index}].status")
     return errors
 
 
@@ -286,27 +288,33 @@ def indexes_in(text: str, completions: int) -> int:
         return 0
     last, total = -1, 0
     for part in text.split(","):
-        ends = part.split("-")
-        if len(ends) > 2:
-            raise ValueError(
-                f'the fragment "{part}" violates the requirement that an index interval can have at most '
-                "two parts separated by '-'"
-            )
-        numbers = [_index(end) for end in ends]
-        if any(number >= completions for number in numbers):
-            raise ValueError(f'too large index: "{next(e for e in ends if int(e) >= completions)}"')
-        if numbers[0] <= last:
-            raise ValueError(f"non-increasing order, previous: {last}, current: {numbers[0]}")
-        if len(numbers) == 2 and numbers[0] >= numbers[1]:
-            raise ValueError(f"non-increasing order, previous: {numbers[0]}, current: {numbers[1]}")
-        total += numbers[-1] - numbers[0] + 1
-        last = numbers[-1]
+        first, end = _interval(part, completions)
+        if first <= last:
+            raise ValueError(f"non-increasing order, previous: {last}, current: {first}")
+        total += end - first + 1
+        last = end
     return total
 
 
-def _index(text: str) -> int:
-    if not re.fullmatch("[0-9]+", text):
+def _interval(part: str, completions: int) -> tuple[int, int]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/batch/validation/validation.go: parseIndexInterval"""
+    ends = part.split("-")
+    if len(ends) > 2:
+        raise ValueError(
+            f'the fragment "{part}" violates the requirement that an index interval can have at most '
+            "two parts separated by '-'"
+        )
+    numbers = [_index(end, completions) for end in ends]
+    if len(numbers) == 2 and numbers[0] >= numbers[1]:
+        raise ValueError(f"non-increasing order, previous: {numbers[0]}, current: {numbers[1]}")
+    return numbers[0], numbers[-1]
+
+
+def _index(text: str, completions: int) -> int:
+    if not re.fullmatch(r"\+?[0-9]+", text):
         raise ValueError(f'cannot convert string to integer for index: "{text}"')
+    if int(text) >= completions:
+        raise ValueError(f'too large index: "{text}"')
     return int(text)
 
 
@@ -327,27 +335,36 @@ def job_update_errors(job: JsonObject, old: JsonObject) -> list[FieldError]:
 
 def _completions_errors(spec: JsonObject, before: JsonObject) -> list[FieldError]:
     """An Indexed Job may be scaled while completions and parallelism stay equal. Source: validateCompletions"""
-    wanted, held = spec.get("completions"), before.get("completions")
-    if wanted == held:
+    wanted = spec.get("completions")
+    if spec.get("completionMode") != "Indexed":
+        return immutable_errors(wanted, before.get("completions"), "spec.completions")
+    if wanted is None or wanted in (before.get("completions"), spec.get("parallelism")):
         return []
-    if before.get("completionMode") != "Indexed" or wanted is None or held is None:
-        return [invalid("spec.completions", wanted, IMMUTABLE)]
-    if spec.get("parallelism") != wanted:
-        detail = "can only be modified in tandem with spec.parallelism"
-        return [invalid("spec.completions", wanted, detail)]
-    return []
+    return [invalid("spec.completions", wanted, "can only be modified in tandem with spec.parallelism")]
 
 
 def _template_errors(spec: JsonObject, before: JsonObject, old: JsonObject) -> list[FieldError]:
-    """The template is fixed; of a suspended Job that never started, where its pods go may still change."""
+    """The template is fixed; of a suspended Job that never started, where its pods go and their marks may still change.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/apis/batch/validation/validation.go: validatePodTemplateUpdate
+            k8s.io/kubernetes v1.34.4 pkg/registry/batch/job/strategy.go: validationOptionsForJob
+    """
     wanted, held = spec.get("template") or {}, before.get("template") or {}
-    if before.get("suspend") and (old.get("status") or {}).get("startTime") is None:
-        free = ("nodeSelector", "tolerations", "affinity", "schedulingGates")
-        wanted_spec, held_spec = wanted.get("spec") or {}, held.get("spec") or {}
-        kept = {name: value for name, value in wanted_spec.items() if name not in free}
-        if kept == {name: value for name, value in held_spec.items() if name not in free}:
-            return []
+    is_waiting = before.get("suspend") and (old.get("status") or {}).get("startTime") is None
+    if is_waiting and _fixed_part(wanted) == _fixed_part(held):
+        return []
     return immutable_errors(wanted, held, "spec.template")
+
+
+def _fixed_part(template: JsonObject) -> JsonObject:
+    """The template without what may change before its Job starts: of the affinity only that to nodes may."""
+    metadata, pod = template.get("metadata") or {}, template.get("spec") or {}
+    affinity = {name: value for name, value in (pod.get("affinity") or {}).items() if name != "nodeAffinity" and value}
+    free = ("nodeSelector", "tolerations", "schedulingGates", "affinity")
+    return {
+        "metadata": {name: value for name, value in metadata.items() if name not in ("labels", "annotations")},
+        "spec": {**{name: value for name, value in pod.items() if name not in free}, "affinity": affinity},
+    }
 
 
 # ------------------------------------------------------------------------------------------------------------- CronJob
@@ -357,47 +374,51 @@ def cron_job_errors(cron_job: JsonObject) -> list[FieldError]:
     """What is wrong with a new CronJob. Source: ValidateCronJobCreate"""
     metadata: JsonObject = cron_job.get("metadata") or {}
     errors = metadata_errors(metadata, namespaced=True)
-    errors += _cron_job_spec_errors(cron_job.get("spec") or {})
+    errors += _cron_job_spec_errors(cron_job.get("spec") or {}, None)
     if len(metadata.get("name") or "") > 52:
         errors.append(invalid("metadata.name", metadata["name"], "must be no more than 52 characters"))
     return errors
 
 
 def cron_job_update_errors(cron_job: JsonObject, old: JsonObject) -> list[FieldError]:
-    """What is wrong with a change of a CronJob."""
+    """What is wrong with a change of a CronJob. Source: ValidateCronJobUpdate"""
     errors = metadata_update_errors(cron_job["metadata"], old["metadata"])
-    return errors if cron_job.get("spec") == old.get("spec") else errors + _cron_job_spec_errors(cron_job["spec"])
+    spec, before = cron_job.get("spec") or {}, old.get("spec") or {}
+    return errors if spec == before else errors + _cron_job_spec_errors(spec, before)
 
 
-def _cron_job_spec_errors(spec: JsonObject) -> list[FieldError]:
-    errors = [] if spec.get("schedule") else [required("spec.schedule")]
-    if spec.get("schedule"):
-        errors += _schedule_errors(spec)
+def _cron_job_spec_errors(spec: JsonObject, before: JsonObject | None) -> list[FieldError]:
+    """`before` is the spec that a changed one had: a zone that it had already is taken."""
+    errors = _schedule_errors(spec["schedule"]) if spec.get("schedule") else [required("spec.schedule")]
     if (spec.get("startingDeadlineSeconds") or 0) < 0:
         errors.append(invalid("spec.startingDeadlineSeconds", spec["startingDeadlineSeconds"], _NOT_NEGATIVE))
+    if before is None or before.get("timeZone") != spec.get("timeZone"):
+        errors += _zone_errors(spec.get("timeZone"))
     errors += one_of(spec.get("concurrencyPolicy"), ("Allow", "Forbid", "Replace"), "spec.concurrencyPolicy")
-    errors += _zone_errors(spec.get("timeZone"))
     template: JsonObject = (spec.get("jobTemplate") or {}).get("spec") or {}
+    errors += job_template_errors(template, "spec.jobTemplate.spec")
+    if template.get("selector") is not None:
+        detail = "`selector` will be auto-generated"
+        errors.append(invalid("spec.jobTemplate.spec.selector", template["selector"], detail))
     if template.get("manualSelector"):
         errors.append(not_supported("spec.jobTemplate.spec.manualSelector", True, ("nil", "false")))
-    errors += job_template_errors(template, "spec.jobTemplate.spec")
     for field in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
         if (spec.get(field) or 0) < 0:
             errors.append(invalid(f"spec.{field}", spec[field], _NOT_NEGATIVE))
     return errors
 
 
-def _schedule_errors(spec: JsonObject) -> list[FieldError]:
+def _schedule_errors(schedule: str) -> list[FieldError]:
     """Five fields or a descriptor such as `@hourly`; the zone goes in `timeZone`. Source: validateScheduleFormat"""
-    schedule: str = spec["schedule"]
+    errors: list[FieldError] = []
+    try:
+        parse_schedule(_ZONE_PREFIX.sub("", schedule))
+    except ScheduleError as problem:
+        errors.append(invalid("spec.schedule", schedule, str(problem)))
     if "TZ" in schedule:
         detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
-        return [invalid("spec.schedule", schedule, detail)]
-    try:
-        parse_schedule(schedule)
-    except ScheduleError as problem:
-        return [invalid("spec.schedule", schedule, str(problem))]
-    return []
+        errors.append(invalid("spec.schedule", schedule, detail))
+    return errors
 
 
 def _zone_errors(zone: str | None) -> list[FieldError]:
@@ -409,10 +430,14 @@ def _zone_errors(zone: str | None) -> list[FieldError]:
         return []
     if not zone:
         return [invalid("spec.timeZone", zone, "timeZone must be nil or non-empty string")]
+    parts = zone.split("/")
+    if any(part in (".", "..") or part.startswith("-") or not _ZONE_PART.fullmatch(part) for part in parts):
+        return [invalid("spec.timeZone", zone, f"unknown time zone {zone}")]
     if zone.lower() == "local":
         detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
         return [invalid("spec.timeZone", zone, detail)]
-    return [] if _ZONE.fullmatch(zone) else [invalid("spec.timeZone", zone, f"unknown time zone {zone}")]
+    return []
 
 
-_ZONE = re.compile(r"[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)*", re.ASCII)
+_ZONE_PART = re.compile(r"[A-Za-z0-9._+-]{1,14}", re.ASCII)
+_ZONE_PREFIX = re.compile(r"^(?:CRON_)?TZ=\S* *")

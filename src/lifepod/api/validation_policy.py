@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from lifepod.api.field_errors import FieldError, forbidden, invalid, not_supported, required
+from lifepod.api import names
+from lifepod.api.field_errors import FieldError, forbidden, go_struct, invalid, not_supported, required
 from lifepod.api.meta import immutable_errors, selector_errors
 from lifepod.api.objects import JsonObject
 from lifepod.api.validation_spec import changed_object, known_value, new_object
@@ -23,7 +24,9 @@ def _budget_errors(budget: JsonObject) -> list[FieldError]:
     spec: JsonObject = budget.get("spec") or {}
     errors: list[FieldError] = []
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
-        errors.append(invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set"))
+        fields = ("minAvailable", "selector", "maxUnavailable", "unhealthyPodEvictionPolicy")
+        shown = go_struct(*((f"{name[0].upper()}{name[1:]}", spec.get(name)) for name in fields))
+        errors.append(invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set"))
     for field in ("minAvailable", "maxUnavailable"):
         errors += share_errors(spec.get(field), f"spec.{field}")
         errors += over_all_errors(spec.get(field), f"spec.{field}")
@@ -77,7 +80,7 @@ def _nothing_more(obj: JsonObject) -> list[FieldError]:
     return []
 
 
-budget_errors = new_object(_budget_errors, namespaced=True)
+budget_errors = new_object(_budget_errors, namespaced=True, name_rule=names.path_segment)
 budget_update_errors = changed_object(_budget_errors)
 priority_class_errors = new_object(_priority_class_errors, namespaced=False)
 priority_class_update_errors = changed_object(_nothing_more, change=_kept_priority_errors)

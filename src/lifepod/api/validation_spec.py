@@ -5,6 +5,7 @@ The rules themselves are in the `validation_*` file of their group.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ from lifepod.api.quantity import parse_quantity
 Rules: TypeAlias = Callable[[JsonObject], list[FieldError]]
 ChangeRules: TypeAlias = Callable[[JsonObject, JsonObject], list[FieldError]]
 
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 NOT_NEGATIVE = "must be greater than or equal to 0"
 
 
@@ -57,6 +59,22 @@ def named(value: JsonValue, rule: NameRule, path: str) -> list[FieldError]:
     if not value:
         return [required(path)]
     return [invalid(path, value, complaint) for complaint in rule(str(value))]
+
+
+def domain_path_errors(value: str, path: str) -> list[FieldError]:
+    """Required, and a path under a domain: `acme.io/foo`.
+
+    Source: k8s.io/apimachinery v0.34.4 pkg/util/validation/validation.go: IsDomainPrefixedPath
+    """
+    if not value:
+        return [required(path)]
+    domain, _, rest = value.partition("/")
+    if not (domain and rest):
+        return [invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    errors = [invalid(path, domain, complaint) for complaint in names.dns_subdomain(domain)]
+    if not re.fullmatch(_HTTP_PATH, rest):
+        errors.append(invalid(path, rest, f"Invalid path (regex used for validation is '{_HTTP_PATH}')"))
+    return errors
 
 
 def amount(value: JsonValue) -> int:

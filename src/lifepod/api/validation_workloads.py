@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from lifepod.api import names
-from lifepod.api.field_errors import FieldError, forbidden, invalid, not_supported, required
+from lifepod.api.field_errors import FieldError, Verbatim, forbidden, go_struct, invalid, not_supported, required
 from lifepod.api.integers import IntegerError, parse_integer
 from lifepod.api.meta import immutable_errors, metadata_errors, metadata_update_errors, selector_errors
 from lifepod.api.objects import JsonObject, JsonValue
+from lifepod.api.validation_core import claim_spec_errors
 from lifepod.api.validation_job import template_label_errors
 from lifepod.api.validation_pod import pod_template_errors
 
@@ -55,14 +56,22 @@ def daemon_set_errors(daemon_set: JsonObject) -> list[FieldError]:
 
 
 def daemon_set_update_errors(daemon_set: JsonObject, old: JsonObject) -> list[FieldError]:
-    """What is wrong with a change of a DaemonSet: its selector stays."""
-    return _update_errors(daemon_set, old, _daemon_set_spec_errors)
+    """What is wrong with a change of a DaemonSet: its selector stays. Source: ValidateDaemonSetUpdate"""
+    errors = metadata_update_errors(daemon_set["metadata"], old["metadata"])
+    spec, before = daemon_set["spec"], old["spec"]
+    if spec == before:
+        return errors
+    return (
+        errors
+        + immutable_errors(spec.get("selector"), before.get("selector"), "spec.selector")
+        + _daemon_set_spec_errors(spec)
+    )
 
 
 def stateful_set_errors(stateful_set: JsonObject) -> list[FieldError]:
     """What is wrong with a new StatefulSet; its name becomes that of pods. Source: ValidateStatefulSet"""
     errors = metadata_errors(stateful_set["metadata"], namespaced=True, name_rule=names.dns_label)
-    return errors + _stateful_set_spec_errors(stateful_set["spec"])
+    return errors + _stateful_set_spec_errors(stateful_set["spec"], is_new=True)
 
 
 def stateful_set_update_errors(stateful_set: JsonObject, old: JsonObject) -> list[FieldError]:
@@ -71,7 +80,7 @@ def stateful_set_update_errors(stateful_set: JsonObject, old: JsonObject) -> lis
     spec, before = stateful_set["spec"], old["spec"]
     if spec == before:
         return errors
-    errors += _stateful_set_spec_errors(spec)
+    errors += _stateful_set_spec_errors(spec, is_new=False)
     if _without(spec, _STATEFUL_FREE) != _without(before, _STATEFUL_FREE):
         detail = (
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
@@ -97,21 +106,30 @@ def _not_negative(spec: JsonObject, *fields: str) -> list[FieldError]:
     return [invalid(f"spec.{field}", spec[field], _NOT_NEGATIVE) for field in fields if (spec.get(field) or 0) < 0]
 
 
-def _selector_and_template_errors(spec: JsonObject, owner: str, shown: str) -> list[FieldError]:
-    """The selector is there, not empty, and finds the template's pods, which always restart."""
-    errors: list[FieldError] = []
+def _selector_and_template_errors(spec: JsonObject, owner: str, shown: str, unreadable: str) -> list[FieldError]:
+    """The selector is there, not empty, and finds the template's pods, which always restart.
+
+    No selector finds nothing. Of a template whose selector cannot be read (told as `unreadable`) nothing is said.
+    """
     selector = spec.get("selector")
-    if selector is None:
-        errors.append(required("spec.selector"))
-    else:
-        errors += selector_errors(selector, "spec.selector")
-        if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-            errors.append(invalid("spec.selector", selector, f"empty selector is invalid for {owner}"))
-        else:
-            errors += template_label_errors(spec, selector, "spec")
+    errors = [required("spec.selector")] if selector is None else _strict_selector_errors(selector, owner)
+    if selector and selector_errors(selector, "spec.selector"):
+        return [*errors, invalid("spec.selector", selector, unreadable)]
+    if selector is None or selector.get("matchLabels") or selector.get("matchExpressions"):
+        errors += template_label_errors(spec, selector, "spec")
+    return errors + _template_errors(spec, shown)
+
+
+def _strict_selector_errors(selector: JsonObject, owner: str) -> list[FieldError]:
+    errors = selector_errors(selector, "spec.selector")
+    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        errors.append(invalid("spec.selector", selector, f"empty selector is invalid for {owner}"))
+    return errors
+
+
+def _template_errors(spec: JsonObject, shown: str) -> list[FieldError]:
     template: JsonObject = spec.get("template") or {}
-    errors += pod_template_errors(template, "spec.template")
-    return errors + _restart_errors(template, shown)
+    return pod_template_errors(template, "spec.template") + _restart_errors(template, shown)
 
 
 def _restart_errors(template: JsonObject, shown: str) -> list[FieldError]:
@@ -130,7 +148,7 @@ def _restart_errors(template: JsonObject, shown: str) -> list[FieldError]:
 def _deployment_spec_errors(spec: JsonObject) -> list[FieldError]:
     """Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go: ValidateDeploymentSpec"""
     errors = _not_negative(spec, "replicas")
-    errors += _selector_and_template_errors(spec, "deployment", "ReplicaSet")
+    errors += _selector_and_template_errors(spec, "deployment", "ReplicaSet", "invalid label selector")
     errors += _strategy_errors(spec.get("strategy") or {})
     errors += _not_negative(spec, "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
     deadline = spec.get("progressDeadlineSeconds")
@@ -147,7 +165,17 @@ def _strategy_errors(strategy: JsonObject) -> list[FieldError]:
             return [] if rolling is None else [forbidden("spec.strategy.rollingUpdate", detail)]
         case "RollingUpdate":
             return _rolling_errors(rolling or {}, "spec.strategy.rollingUpdate")
-    return [not_supported("spec.strategy", strategy, ("Recreate", "RollingUpdate"))]
+    return [not_supported("spec.strategy", _shown_strategy(strategy), ("Recreate", "RollingUpdate"))]
+
+
+def _shown_strategy(strategy: JsonObject) -> Verbatim:
+    rolling: JsonObject | None = strategy.get("rollingUpdate")
+    steps = None
+    if rolling is not None:
+        steps = go_struct(
+            ("MaxUnavailable", rolling.get("maxUnavailable") or 0), ("MaxSurge", rolling.get("maxSurge") or 0)
+        )
+    return go_struct(("Type", strategy.get("type") or ""), ("RollingUpdate", steps))
 
 
 def _rolling_errors(rolling: JsonObject, path: str) -> list[FieldError]:
@@ -183,24 +211,40 @@ def _amount(value: JsonValue) -> int:
 
 def _replica_set_spec_errors(spec: JsonObject) -> list[FieldError]:
     errors = _not_negative(spec, "replicas", "minReadySeconds")
-    return errors + _selector_and_template_errors(spec, "deployment", "ReplicaSet")
+    return errors + _selector_and_template_errors(spec, "deployment", "ReplicaSet", "invalid label selector")
 
 
 def _daemon_set_spec_errors(spec: JsonObject) -> list[FieldError]:
-    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go: ValidateDaemonSetSpec"""
-    errors = _selector_and_template_errors(spec, "daemonset", "DaemonSet")
-    errors += _not_negative(spec, "minReadySeconds", "revisionHistoryLimit")
+    """Unlike the others it does not ask for a selector: none finds no pod, and that is what is told.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go: ValidateDaemonSetSpec
+    """
+    selector = spec.get("selector")
+    errors = selector_errors(selector, "spec.selector")
+    if not errors:
+        errors += template_label_errors(spec, selector, "spec")
+    if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        errors.append(invalid("spec.selector", selector, "empty selector is invalid for daemonset"))
+    errors += _template_errors(spec, "DaemonSet")
+    errors += _not_negative(spec, "minReadySeconds")
     strategy: JsonObject = spec.get("updateStrategy") or {}
-    if strategy.get("type") not in ("OnDelete", "RollingUpdate"):
-        known = ("RollingUpdate", "OnDelete")
-        return [*errors, not_supported("spec.updateStrategy.type", strategy.get("type") or "", known)]
-    if strategy["type"] == "OnDelete":
-        return errors
-    rolling: JsonObject = strategy.get("rollingUpdate") or {}
-    path = "spec.updateStrategy.rollingUpdate"
-    for field in ("maxUnavailable", "maxSurge"):
-        errors += share_errors(rolling.get(field), f"{path}.{field}")
-        errors += over_all_errors(rolling.get(field), f"{path}.{field}")
+    match strategy.get("type"):
+        case "RollingUpdate":
+            errors += _daemon_rolling_errors(strategy.get("rollingUpdate") or {})
+        case "OnDelete":
+            pass
+        case _:
+            errors.append(
+                not_supported("spec.updateStrategy", _shown_strategy(strategy), ("RollingUpdate", "OnDelete"))
+            )
+    return errors + _not_negative(spec, "revisionHistoryLimit")
+
+
+def _daemon_rolling_errors(rolling: JsonObject) -> list[FieldError]:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go: ValidateRollingUpdateDaemonSet"""
+    path, fields = "spec.updateStrategy.rollingUpdate", ("maxUnavailable", "maxSurge")
+    errors = [error for field in fields for error in share_errors(rolling.get(field), f"{path}.{field}")]
+    errors += [error for field in fields for error in over_all_errors(rolling.get(field), f"{path}.{field}")]
     unavailable, surge = _amount(rolling.get("maxUnavailable")), _amount(rolling.get("maxSurge"))
     if unavailable and surge:
         detail = "may not be set when maxUnavailable is non-zero"
@@ -210,28 +254,44 @@ def _daemon_set_spec_errors(spec: JsonObject) -> list[FieldError]:
     return errors
 
 
-def _stateful_set_spec_errors(spec: JsonObject) -> list[FieldError]:
-    """Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go: ValidateStatefulSetSpec"""
+def _stateful_set_spec_errors(spec: JsonObject, *, is_new: bool) -> list[FieldError]:
+    """What can no longer change, the service's name and the claims, is judged of a new one alone.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/apis/apps/validation/validation.go: ValidateStatefulSetSpec
+    """
     errors: list[FieldError] = []
     policy = spec.get("podManagementPolicy")
     if policy not in ("OrderedReady", "Parallel"):
         errors.append(invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"))
-    strategy: JsonObject = spec.get("updateStrategy") or {}
-    if strategy.get("type") not in ("RollingUpdate", "OnDelete"):
-        errors.append(invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'"))
-    elif strategy["type"] == "OnDelete" and strategy.get("rollingUpdate") is not None:
-        detail = "only allowed for updateStrategy 'RollingUpdate'"
-        errors.append(invalid("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"], detail))
-    elif strategy["type"] == "RollingUpdate":
-        errors += _partition_errors(strategy.get("rollingUpdate") or {})
+    errors += _stateful_strategy_errors(spec.get("updateStrategy") or {})
     errors += _retention_errors(spec.get("persistentVolumeClaimRetentionPolicy") or {})
+    if is_new:
+        for index, claim in enumerate(spec.get("volumeClaimTemplates") or []):
+            errors += claim_spec_errors(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}].spec")
     errors += _not_negative(spec, "replicas", "minReadySeconds")
     if ((spec.get("ordinals") or {}).get("start") or 0) < 0:
         errors.append(invalid("spec.ordinals.start", spec["ordinals"]["start"], _NOT_NEGATIVE))
     service: str = spec.get("serviceName") or ""
-    if service:
+    if service and is_new:
         errors += [invalid("spec.serviceName", service, complaint) for complaint in names.dns_label(service)]
-    return errors + _selector_and_template_errors(_with_claims(spec), "statefulset", "StatefulSet")
+    return errors + _selector_and_template_errors(_with_claims(spec), "statefulset", "StatefulSet", "")
+
+
+def _stateful_strategy_errors(strategy: JsonObject) -> list[FieldError]:
+    rolling: JsonObject | None = strategy.get("rollingUpdate")
+    steps = None
+    if rolling is not None:
+        steps = go_struct(
+            ("Partition", rolling.get("partition") or 0), ("MaxUnavailable", rolling.get("maxUnavailable"))
+        )
+    match strategy.get("type"):
+        case "RollingUpdate":
+            return _partition_errors(rolling or {})
+        case "OnDelete":
+            detail = "only allowed for updateStrategy 'RollingUpdate'"
+            return [] if steps is None else [invalid("spec.updateStrategy.rollingUpdate", steps, detail)]
+    shown = go_struct(("Type", strategy.get("type") or ""), ("RollingUpdate", steps))
+    return [invalid("spec.updateStrategy", shown, "must be 'RollingUpdate' or 'OnDelete'")]
 
 
 def _partition_errors(rolling: JsonObject) -> list[FieldError]:
@@ -293,17 +353,22 @@ def _replication_controller_spec_errors(spec: JsonObject) -> list[FieldError]:
 
 
 def controller_revision_errors(revision: JsonObject) -> list[FieldError]:
-    """Source: ValidateControllerRevision"""
-    errors = metadata_errors(revision.get("metadata") or {}, namespaced=True)
-    if revision.get("data") is None:
-        errors.append(required("data", "data is mandatory"))
+    """What is wrong with a new ControllerRevision. Source: ValidateControllerRevisionCreate"""
+    errors = metadata_errors(revision.get("metadata") or {}, namespaced=True) + _revision_number_errors(revision)
+    data = revision.get("data")
+    if data is None:
+        return [*errors, required("data", "data is mandatory")]
+    return errors if isinstance(data, dict) else [*errors, required("data", "data must be a valid JSON object")]
+
+
+def _revision_number_errors(revision: JsonObject) -> list[FieldError]:
     number = revision.get("revision") or 0
-    return errors + ([invalid("revision", number, _NOT_NEGATIVE)] if number < 0 else [])
+    return [invalid("revision", number, _NOT_NEGATIVE)] if number < 0 else []
 
 
 def controller_revision_update_errors(revision: JsonObject, old: JsonObject) -> list[FieldError]:
     """Source: ValidateControllerRevisionUpdate"""
-    errors = metadata_update_errors(revision["metadata"], old["metadata"])
+    errors = metadata_update_errors(revision["metadata"], old["metadata"]) + _revision_number_errors(revision)
     return errors + immutable_errors(revision.get("data"), old.get("data"), "data")
 
 
