@@ -1,7 +1,7 @@
 """The roles and bindings that every cluster has before anybody makes one, as `kubectl get clusterroles` shows them.
 
-What is given to people, pods and nodes. Differs: the roles of upstream's own controllers (`system:controller:…`) are left out, but
-for those in namespaces: here the controllers are the cluster itself and ask nobody.
+They are upstream's with the feature gates of 1.34 as they are by default, rule by rule. Differs: the cluster roles of upstream's
+own controllers (`system:controller:…`) are left out: here the controllers are the cluster itself and ask nobody.
 
 Source: k8s.io/kubernetes v1.34.4 plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go, namespace_policy.go
 """
@@ -117,7 +117,8 @@ system:kube-dns
 system:kube-scheduler
   note core,events.k8s.io: events
   create coordination.k8s.io: leases
-  get,update coordination.k8s.io: leases [kube-scheduler]
+  get,list,update,watch coordination.k8s.io: leases [kube-scheduler]
+  read+write coordination.k8s.io: leasecandidates
   read core: nodes
   delete,get,list,watch core: pods
   create core: bindings pods/binding
@@ -130,20 +131,23 @@ system:kube-scheduler
   create authentication.k8s.io: tokenreviews
   create authorization.k8s.io: subjectaccessreviews
   read storage.k8s.io: csinodes
+  read storage.k8s.io: volumeattachments
   read core: namespaces
   read storage.k8s.io: csidrivers
   read storage.k8s.io: csistoragecapacities
-  read storage.k8s.io: volumeattachments
   read resource.k8s.io: deviceclasses
   read+update resource.k8s.io: resourceclaims
   read+update resource.k8s.io: resourceclaims/status
+  update core: pods/finalizers
   read resource.k8s.io: resourceslices
 system:kubelet-api-admin
   read core: nodes
   proxy core: nodes
-  * core: nodes/configz nodes/healthz nodes/log nodes/metrics nodes/pods nodes/proxy nodes/stats
+  * core: nodes/log nodes/metrics nodes/proxy nodes/stats
+  * core: nodes/configz nodes/healthz nodes/pods
 system:monitoring
   get at /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*
+  get core: nodes/metrics
 system:node
   create authentication.k8s.io: tokenreviews
   create authorization.k8s.io: localsubjectaccessreviews subjectaccessreviews
@@ -169,6 +173,7 @@ system:node
   read node.k8s.io: runtimeclasses
   get resource.k8s.io: resourceclaims
   deletecollection resource.k8s.io: resourceslices
+  get core: serviceaccounts
 system:node-bootstrapper
   create,get,list,watch certificates.k8s.io: certificatesigningrequests
 system:node-problem-detector
@@ -179,8 +184,8 @@ system:node-proxier
   list,watch core: endpoints services
   read core: nodes
   note core,events.k8s.io: events
-  list,watch discovery.k8s.io: endpointslices
   list,watch networking.k8s.io: servicecidrs
+  list,watch discovery.k8s.io: endpointslices
 system:persistent-volume-provisioner
   create,delete,get,list,watch core: persistentvolumes
   get,list,update,watch core: persistentvolumeclaims
@@ -190,7 +195,7 @@ system:persistent-volume-provisioner
 system:public-info-viewer
   get at /healthz /livez /readyz /version /version/
 system:service-account-issuer-discovery
-  get at /.well-known/openid-configuration /openid/v1/jwks
+  get at /.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/
 system:volume-scheduler
   read+update core: persistentvolumes
   read storage.k8s.io: storageclasses
@@ -207,9 +212,13 @@ kube-system/extension-apiserver-authentication-reader
 kube-system/system::leader-locking-kube-controller-manager
   watch core: configmaps
   get,update core: configmaps [kube-controller-manager]
+  create,get,list,update,watch coordination.k8s.io: leases
+  create,get,list,update,watch coordination.k8s.io: leasecandidates
 kube-system/system::leader-locking-kube-scheduler
   watch core: configmaps
   get,update core: configmaps [kube-scheduler]
+  create,get,list,update,watch coordination.k8s.io: leases
+  create,get,list,update,watch coordination.k8s.io: leasecandidates
 kube-system/system:controller:bootstrap-signer
   read core: secrets
 kube-system/system:controller:cloud-provider
@@ -236,7 +245,8 @@ system:volume-scheduler: User system:kube-scheduler
 kube-public/system:controller:bootstrap-signer: ServiceAccount bootstrap-signer
 kube-system/system::extension-apiserver-authentication-reader extension-apiserver-authentication-reader: \
 User system:kube-controller-manager, User system:kube-scheduler
-kube-system/system::leader-locking-kube-controller-manager: User system:kube-controller-manager, ServiceAccount kube-controller-manager
+kube-system/system::leader-locking-kube-controller-manager: User system:kube-controller-manager, \
+ServiceAccount kube-controller-manager, ServiceAccount leader-election-controller
 kube-system/system::leader-locking-kube-scheduler: User system:kube-scheduler, ServiceAccount kube-scheduler
 kube-system/system:controller:bootstrap-signer: ServiceAccount bootstrap-signer
 kube-system/system:controller:cloud-provider: ServiceAccount cloud-provider
