@@ -6,6 +6,7 @@ import pytest
 
 from lifepod.api.writes import ApiError
 from lifepod.controllers.job import JOB
+from lifepod.controllers.job_pods import finish_time
 
 LABELS = {"batch.kubernetes.io/controller-uid": "j"}
 
@@ -336,3 +337,78 @@ def test_a_job_suspended_from_the_start_has_not_begun(cluster):
     cluster.change(made, spec={**made["spec"], "suspend": False})
     cluster.settle()
     assert "startTime" in cluster.again(made)["status"]
+
+
+def indexed(**spec):
+    spec = {"completions": 3, "parallelism": 1, "completionMode": "Indexed", **spec}
+    return job(backoffLimitPerIndex=2, backoffLimit=2147483647, **spec)
+
+
+def test_an_index_that_is_held_back_keeps_its_place(cluster):
+    made = cluster.add(indexed())
+    cluster.drive(JOB)
+    cluster.finish(live(cluster)[0], "Failed")
+    cluster.run(9)
+    assert live(cluster) == []  # index 1 does not overtake index 0
+    assert "active" not in cluster.again(made)["status"]
+    cluster.run(1)
+    (pod,) = live(cluster)
+    assert pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] == "0"
+
+
+def test_while_a_replacement_is_held_back_no_pod_is_called_active(cluster):
+    made = cluster.add(job(completions=2, parallelism=2))
+    cluster.drive(JOB)
+    cluster.finish(live(cluster)[0], "Failed")
+    cluster.run(2)
+    assert len(live(cluster)) == 1
+    assert "active" not in cluster.again(made)["status"]
+    cluster.run(10)
+    assert cluster.again(made)["status"]["active"] == 2
+
+
+def test_an_indexed_pod_has_the_index_in_hostname_and_name_whatever_the_template_and_the_length(cluster):
+    name = "a-name-of-sixty-three-characters-which-is-the-most-that-may-be0"
+    obj = indexed(parallelism=3, template={"hostname": "mine"})
+    obj["metadata"]["name"] = name
+    cluster.add(obj)
+    cluster.drive(JOB)
+    pod = cluster.list("pods")[1]
+    assert pod["spec"]["hostname"] == f"{name}-1"
+    assert pod["metadata"]["generateName"] == name[:55] + "-1-"
+
+
+def test_a_suspended_job_that_has_its_completions_is_complete(cluster):
+    made = cluster.add(job(completions=0, suspend=True))
+    cluster.drive(JOB)
+    assert conditions(cluster.again(made))[-1] == ("Complete", "True", "CompletionsReached")
+
+
+def test_pods_stopped_by_suspending_are_no_longer_ready(cluster):
+    made = cluster.add(job(template={"nodeName": "n", "terminationGracePeriodSeconds": 30}))
+    cluster.drive(JOB)
+    (pod,) = cluster.list("pods")
+    ready = [{"type": "Ready", "status": "True", "lastTransitionTime": "2025-01-01T00:00:00Z"}]
+    cluster.change(pod, status={"phase": "Running", "conditions": ready})
+    cluster.settle()
+    assert cluster.again(made)["status"]["ready"] == 1
+    cluster.log.clear()
+    cluster.change(cluster.again(made), spec={**made["spec"], "suspend": True})
+    cluster.settle()
+    first = next(w.body["status"] for w in cluster.log if w.subresource == "status")
+    assert (first["ready"], first["terminating"], first.get("active")) == (0, 1, None)
+
+
+def test_a_sidecars_end_is_the_end_of_its_pod():
+    def status(name, at):
+        return {"name": name, "state": {"terminated": {"finishedAt": f"2025-01-01T00:00:{at:02}Z"}}}
+
+    pod = {
+        "metadata": {"creationTimestamp": "2025-01-01T00:00:00Z"},
+        "spec": {"initContainers": [{"name": "first"}, {"name": "side", "restartPolicy": "Always"}]},
+        "status": {
+            "containerStatuses": [status("main", 5)],
+            "initContainerStatuses": [status("first", 59), status("side", 7)],
+        },
+    }
+    assert finish_time(pod).second == 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifepod.controllers.job import JOB
-from lifepod.controllers.job_policies import Verdict, judge_failed_pod, success_rule_met
+from lifepod.controllers.job_policies import Verdict, fail_job_message, judge_failed_pod, success_rule_met
 
 
 def failed(codes=None, init=None, conditions=(), phase="Failed"):
@@ -58,7 +58,13 @@ CODE_TEXT = "Container main for pod ns/p failed with exit code 42 matching FailJ
                 True, "FailJob", "Container setup for pod ns/p failed with exit code 3 matching FailJob rule at index 0"
             ),
         ),
-        ([on_codes("In", [42])], failed({"main": 42}, phase="Running"), Verdict()),
+        (
+            [on_codes("In", [42], "Ignore")],
+            failed({"main": 42}, phase="Running"),
+            Verdict(
+                False, "Ignore", "Container main for pod ns/p failed with exit code 42 matching Ignore rule at index 0"
+            ),
+        ),
         (
             [on_codes("In", [9]), on_condition("DisruptionTarget", action="Ignore")],
             failed({"main": 42}, conditions=[("Ready", "False"), ("DisruptionTarget", "True")]),
@@ -87,6 +93,12 @@ CODE_TEXT = "Container main for pod ns/p failed with exit code 42 matching FailJ
 def test_the_first_rule_that_matches_decides(rules, pod, verdict):
     job = with_rules(*rules) if rules else {"spec": {}}
     assert judge_failed_pod(job, pod) == verdict
+
+
+@pytest.mark.parametrize(("phase", "fails"), [("Running", False), ("Failed", True)])
+def test_only_a_pod_that_has_failed_fails_the_job(phase, fails):
+    found = fail_job_message(with_rules(on_codes("In", [42])), [failed({"main": 42}, phase=phase)])
+    assert (found is not None) is fails
 
 
 @pytest.mark.parametrize(

@@ -227,12 +227,13 @@ def _decide(look: Look, picture: Picture) -> _Sync:
     end = announced_end(conditions) or failure_or_policy_end(picture, now)
     if end is not None:
         doomed = tuple(deletion_wish(job, pod) for pod in picture.active)
-        return _Sync(end, Plan((doomed,) if doomed else (), 0, deleted=len(doomed)), (), conditions, start, False)
-    if is_being_deleted(job):
-        return _Sync(None, Plan((), len(picture.active)), (), conditions, start, False)
-    plan = manage(picture, now, look.ids)
-    if is_complete(picture, plan.active) and not job["spec"].get("suspend"):
+        plan = Plan((doomed,) if doomed else (), 0, deleted=len(doomed), deleted_ready=picture.ready)
+        return _Sync(end, plan, (), conditions, start, False)
+    plan = Plan((), len(picture.active)) if is_being_deleted(job) else manage(picture, now, look.ids)
+    if is_complete(picture, plan.active):
         return _Sync(End(True, "CompletionsReached", COMPLETIONS_MESSAGE), plan, (), conditions, start, False)
+    if is_being_deleted(job):
+        return _Sync(None, plan, (), conditions, start, False)
     conditions, events, resumed = _suspension(job, conditions, now)
     return _Sync(None, plan, events, conditions, format_time(now) if resumed else start, resumed)
 
@@ -284,7 +285,7 @@ def _status(picture: Picture, decided: _Sync, now: datetime) -> JsonObject:
     if decided.plan.active:
         status["active"] = decided.plan.active
     status["terminating"] = picture.terminating + decided.plan.deleted
-    status["ready"] = 0 if end is not None else picture.ready
+    status["ready"] = picture.ready - decided.plan.deleted_ready
     if picture.is_per_index:
         status["failedIndexes"] = format_indexes(picture.failed_indexes)
     return status

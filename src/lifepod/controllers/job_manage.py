@@ -20,23 +20,28 @@ from lifepod.controllers.job_pods import TRACKING, finish_time, replaces_only_fa
 from lifepod.controllers.job_policies import judge_failed_pod
 from lifepod.controllers.outcome import ObjectEvent, Stage, Wish, earliest, slow_start
 from lifepod.controllers.ownership import finalizers_of, name_of, namespace_of, uid_of
-from lifepod.controllers.pod_facts import generated_name, pod_from_template
+from lifepod.controllers.pod_facts import NAME_PREFIX_LENGTH, generated_name, is_ready, pod_from_template
 from lifepod.controllers.pod_ranking import deletion_order
 
 MOST_AT_ONCE = 500
 
 
 class Plan(NamedTuple):
-    """What to do with the Job's pods. `active` is how many are active once it is done."""
+    """What to do with the Job's pods. `active` is how many the status calls active once it is done, `deleted` how many are
+    stopped, `deleted_ready` how many of those were Ready."""
 
     stages: tuple[Stage, ...]
     active: int
     wake_at: datetime | None = None
     deleted: int = 0
+    deleted_ready: int = 0
 
 
 def manage(picture: Picture, now: datetime, ids: Ids) -> Plan:
-    """Delete what is too much, else create what is missing: never both in one look."""
+    """Delete what is too much, else create what is missing: never both in one look.
+
+    While all that is missing is held back, upstream calls no pod active, however many are.
+    """
     job, active = picture.job, picture.active
     if job["spec"].get("suspend"):
         return _delete(job, deletion_order(active, now), len(active))
@@ -45,7 +50,7 @@ def manage(picture: Picture, now: datetime, ids: Ids) -> Plan:
     if completions is None:
         want = len(active) if picture.succeeded else parallelism
     else:
-        want = min(parallelism, max(0, completions - picture.succeeded - len(picture.failed_indexes)))
+        want = min(parallelism, max(0, completions - picture.succeeded))
     doomed = _for_removal(picture, active, max(0, len(active) - want), now)[:MOST_AT_ONCE]
     if doomed:
         return _delete(job, doomed, len(active))
@@ -56,10 +61,12 @@ def manage(picture: Picture, now: datetime, ids: Ids) -> Plan:
     wake_at = None
     if picture.is_per_index:
         indexes, wake_at = _indexes_not_held_back(picture, missing, now)
+        if not indexes and wake_at is not None:
+            return Plan((), 0, wake_at)
     else:
         may = may_create_at(picture.backoff.failures, picture.backoff.last_failure)
         if may is not None and now < may:
-            return Plan((), len(active), may)
+            return Plan((), 0, may)
         if picture.is_indexed:
             indexes = _pending_indexes(picture)[:missing]
     wishes = [_creation(picture, index, ids) for index in indexes[:MOST_AT_ONCE]]
@@ -89,7 +96,8 @@ def _delete(job: JsonObject, doomed: Sequence[JsonObject], active: int) -> Plan:
     doomed = doomed[:MOST_AT_ONCE]
     releases = tuple(release_wish(pod) for pod in doomed if TRACKING in finalizers_of(pod))
     stages = tuple(s for s in (releases, tuple(deletion_wish(job, pod) for pod in doomed)) if s)
-    return Plan(stages, active - len(doomed), deleted=len(doomed))
+    ready = sum(1 for pod in doomed if is_ready(pod))
+    return Plan(stages, active - len(doomed), deleted=len(doomed), deleted_ready=ready)
 
 
 def release_wish(pod: JsonObject) -> Wish:
@@ -116,10 +124,14 @@ def _pending_indexes(picture: Picture) -> list[int]:
 
 
 def _indexes_not_held_back(picture: Picture, missing: int, now: datetime) -> tuple[list[int], datetime | None]:
-    """Of the pending indexes those whose own back-off is over, and when the next one's is."""
+    """Of the first pending indexes those whose own back-off is over, and when the next one's is: an index that is held back
+    keeps its place.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/job_controller.go: getPodCreationInfoForIndependentIndexes
+    """
     free: list[int] = []
     wake_at = None
-    for index in _pending_indexes(picture):
+    for index in _pending_indexes(picture)[:missing]:
         last = picture.last_failed.get(index)
         may = None
         if last is not None:
@@ -129,14 +141,14 @@ def _indexes_not_held_back(picture: Picture, missing: int, now: datetime) -> tup
             wake_at = earliest(wake_at, may)
         else:
             free.append(index)
-    return free[:missing], wake_at
+    return free, wake_at
 
 
 def _creation(picture: Picture, index: int | None, ids: Ids) -> Wish:
     """One pod of the Job."""
     job = picture.job
     template = job["spec"]["template"]
-    prefix = f"{name_of(job)}-" if index is None else f"{name_of(job)}-{index}-"
+    prefix = f"{name_of(job)}-" if index is None else _prefix_with_index(name_of(job), index)
     name = generated_name(prefix, ids.suffix())
     pod = pod_from_template(job, template, prefix, name)
     metadata = pod["metadata"]
@@ -150,6 +162,15 @@ def _creation(picture: Picture, index: int | None, ids: Ids) -> Wish:
         ObjectEvent(job, "Normal", "SuccessfulCreate", f"Created pod: {name}"),
         ObjectEvent(job, "Warning", "FailedCreate", "Error creating: "),
     )
+
+
+def _prefix_with_index(name: str, index: int) -> str:
+    """The index stays whole in the pod's name, however long the Job's is.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/indexed_job_utils.go: podGenerateNameWithIndex
+    """
+    tail = f"-{index}-"
+    return name[: NAME_PREFIX_LENGTH - len(tail)] + tail
 
 
 def _index_annotations(picture: Picture, index: int) -> dict[str, str]:
@@ -171,8 +192,8 @@ def _index_annotations(picture: Picture, index: int) -> dict[str, str]:
 
 
 def _indexed_spec(spec: JsonObject, hostname: str) -> JsonObject:
-    """The spec with the index in every container's environment, and the hostname unless the template has one."""
-    changed = {**spec, "hostname": spec.get("hostname") or hostname}
+    """The spec with the index in every container's environment and in the hostname, whatever the template's is."""
+    changed = {**spec, "hostname": hostname}
     for member in ("initContainers", "containers"):
         if spec.get(member):
             changed[member] = list(_with_index(spec[member]))

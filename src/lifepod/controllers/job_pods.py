@@ -46,8 +46,11 @@ def restarts_of(pods: Iterable[JsonObject]) -> int:
 
 
 def finish_time(pod: JsonObject) -> datetime:
-    """When a pod ended: its last container's end; else when Ready became False; else its deletion; else its creation."""
-    ends = _container_ends((pod.get("status") or {}).get("containerStatuses") or ())
+    """When a pod ended: its last container's end; else when Ready became False; else its deletion; else its creation.
+
+    A sidecar ends after the containers, so its end counts too.
+    """
+    ends = _all_ends(pod)
     if ends is not None:
         return ends
     ready = condition_of(pod, "Ready")
@@ -58,6 +61,20 @@ def finish_time(pod: JsonObject) -> datetime:
         grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
         return parse_time(metadata["deletionTimestamp"]) - grace
     return parse_time(metadata["creationTimestamp"])
+
+
+def _all_ends(pod: JsonObject) -> datetime | None:
+    """Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/backoff_utils.go: getFinishTimeFromContainers"""
+    status = pod.get("status") or {}
+    sidecars = {
+        c["name"] for c in (pod.get("spec") or {}).get("initContainers") or () if c.get("restartPolicy") == "Always"
+    }
+    late = [s for s in status.get("initContainerStatuses") or () if s.get("name") in sidecars]
+    ends = _container_ends(status.get("containerStatuses") or ())
+    if not late:
+        return ends
+    late_ends = _container_ends(late)
+    return late_ends if ends is None or late_ends is None else max(ends, late_ends)
 
 
 def _container_ends(statuses: Sequence[JsonObject]) -> datetime | None:

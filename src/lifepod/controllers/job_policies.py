@@ -25,9 +25,9 @@ class Verdict(NamedTuple):
 
 
 def judge_failed_pod(job: JsonObject, pod: JsonObject) -> Verdict:
-    """The first rule that matches decides; without one the failure counts. Only pods in phase Failed are judged."""
+    """The first rule that matches decides; without one the failure counts."""
     policy = job["spec"].get("podFailurePolicy")
-    if not policy or phase_of(pod) != "Failed":
+    if not policy:
         return Verdict()
     for number, rule in enumerate(policy.get("rules") or ()):
         action = rule.get("action")
@@ -77,6 +77,8 @@ def _matching_condition(patterns: Iterable[JsonObject], pod: JsonObject) -> str 
 def fail_job_message(job: JsonObject, pods: Iterable[JsonObject]) -> str | None:
     """Why the policy fails the whole Job, from the first pod that a FailJob rule matches; None if none does."""
     for pod in pods:
+        if phase_of(pod) != "Failed":
+            continue
         verdict = judge_failed_pod(job, pod)
         if verdict.action == "FailJob":
             return verdict.message
