@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ class Node:
         self.dialled.append((pod_uid, port))
         if not self._port:
             raise StreamRefused(f"dial tcp4 127.0.0.1:{port}: connect: connection refused")
-        return SocketStream(*await asyncio.open_connection("127.0.0.1", self._port))
+        return await SocketStream.wrap(socket.create_connection(("127.0.0.1", self._port)))
 
 
 def asked(node: Node | None, ca: str, size: int = 10) -> Reply:

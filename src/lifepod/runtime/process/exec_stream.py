@@ -8,12 +8,13 @@ import os
 import socket
 import struct
 import termios
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lifepod.runtime.base import StreamRefused
 from lifepod.runtime.cri_log import LogSelection, find_tail_start, read_entries
 from lifepod.runtime.process import messages
-from lifepod.runtime.process.byte_stream import open_whole
+from lifepod.runtime.process.byte_stream import WholeConnection
 from lifepod.runtime.process.supervisor import FRAME, RESIZE, STDIN, STDIN_END
 
 if TYPE_CHECKING:
@@ -190,17 +191,13 @@ async def _writable(loop: asyncio.AbstractEventLoop, fd: int) -> None:
 class Attached:
     """The ends of a running container (an `ExecStream`)."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ended: asyncio.Future[None]) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, connection: WholeConnection, ended: asyncio.Future[None]) -> None:
+        self._connection = connection
         self._ended = ended
 
     async def _send(self, kind: int, payload: bytes) -> None:
-        try:
-            self._writer.write(FRAME.pack(kind, len(payload)) + payload)
-            await self._writer.drain()
-        except ConnectionError:
-            return
+        with suppress(OSError):  # the container ended; what it said last is still to be read
+            await self._connection.write(FRAME.pack(kind, len(payload)) + payload)
 
     async def write(self, data: bytes) -> None:
         await self._send(STDIN, data)
@@ -212,11 +209,12 @@ class Attached:
         await self._send(RESIZE, struct.pack(">HH", width, height))
 
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        reader = self._connection.reader
         while True:
             try:
-                head = await self._reader.readexactly(FRAME.size)
+                head = await reader.readexactly(FRAME.size)
                 channel, length = FRAME.unpack(head)
-                yield channel, await self._reader.readexactly(length)
+                yield channel, await reader.readexactly(length)
             except asyncio.IncompleteReadError:
                 if not self._ended.done():
                     self._ended.set_result(None)
@@ -229,7 +227,7 @@ class Attached:
     async def close(self) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
-        self._writer.close()
+        self._connection.close()
 
 
 async def attach(container: ContainerRecord, *, stdin: bool) -> Attached:
@@ -237,8 +235,7 @@ async def attach(container: ContainerRecord, *, stdin: bool) -> Attached:
     if container.link is None or container.state != "running":
         raise StreamRefused(f"container {container.config.name} is not running")
     sock = container.link.attach(stdin=stdin)
-    reader, writer = await open_whole(sock)
-    return Attached(reader, writer, asyncio.get_running_loop().create_future())
+    return Attached(await WholeConnection.over(sock), asyncio.get_running_loop().create_future())
 
 
 async def read_log(container: ContainerRecord, options: LogOptions) -> AsyncIterator[bytes]:
