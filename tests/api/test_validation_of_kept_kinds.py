@@ -131,7 +131,7 @@ def test_each_has_a_name_that_can_be_one(resource):
         (f"servicecidrs.{NETWORK}", {"spec": {"cidrs": ["10.0.0.0/24", "10.1.0.1/24"]}},
          ['spec.cidrs[1]: Invalid value: "10.1.0.1/24": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)']),
         (f"servicecidrs.{NETWORK}", {"spec": {"cidrs": ["10.0.0.0/24", "10.1.0.0/24"]}},
-         ['spec: Invalid value: {"cidrs":["10.0.0.0/24","10.1.0.0/24"]}: may specify no more than one IP for each IP family']),
+         ['spec.cidrs: Invalid value: ["10.0.0.0/24","10.1.0.0/24"]: may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64']),
         (POLICIES, {"spec": {}},
          ["spec.matchConstraints: Required value",
           "spec.validations: Required value: validations or auditAnnotations must contain at least one item",
@@ -191,7 +191,7 @@ def test_what_is_wrong_is_told_in_upstreams_words(resource, members, wanted):
          ["driverName: Forbidden: updates to driverName are forbidden.", "parameters: Forbidden: updates to parameters are forbidden."]),
         (f"servicecidrs.{NETWORK}", {"spec": {"cidrs": ["10.0.0.0/24"]}}, {"spec": {"cidrs": ["10.0.0.0/24", "fd00::/112"]}}, []),
         (f"servicecidrs.{NETWORK}", {"spec": {"cidrs": ["10.0.0.0/24"]}}, {"spec": {"cidrs": ["10.1.0.0/24"]}},
-         ['spec.cidrs: Invalid value: ["10.1.0.0/24"]: field is immutable']),
+         ['spec.cidrs[0]: Invalid value: "10.1.0.0/24": field is immutable']),
     ],
 )  # fmt: skip
 def test_what_may_not_change(resource, before, after, wanted):

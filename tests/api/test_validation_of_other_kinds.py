@@ -2,13 +2,18 @@
 
 import pytest
 
+from lifepod.api import names
 from lifepod.api.builtin import builtin_kinds
 from lifepod.api.kinds import KindRegistry
 
 KINDS = KindRegistry(builtin_kinds())
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
 ROLES = "rbac.authorization.k8s.io"
-TARGET = {"kind": "Deployment", "name": "d"}
+TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
+
+
+[LABEL] = names.dns_label("A")
+[SUBDOMAIN] = names.dns_subdomain("A")
 
 
 def made(resource, name="x", **members):
@@ -59,7 +64,29 @@ def volume(**more):
         ("horizontalpodautoscalers.autoscaling", {"maxReplicas": 1, "minReplicas": 3, "scaleTargetRef": TARGET},
          ["spec.maxReplicas: Invalid value: 1: must be greater than or equal to `minReplicas`"]),
         ("horizontalpodautoscalers.autoscaling", {"maxReplicas": 1, "scaleTargetRef": {}},
-         ["spec.scaleTargetRef.kind: Required value", "spec.scaleTargetRef.name: Required value"]),
+         ["spec.scaleTargetRef.kind: Required value", "spec.scaleTargetRef.name: Required value",
+          'spec.scaleTargetRef.apiVersion: Invalid value: "": apiVersion must specify API group']),
+        ("horizontalpodautoscalers.autoscaling", {"maxReplicas": 1, "scaleTargetRef": {**TARGET, "apiVersion": "a/b/c"}},
+         ['spec.scaleTargetRef.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c']),
+        ("horizontalpodautoscalers.autoscaling",
+         {"maxReplicas": 1, "scaleTargetRef": {"apiVersion": "v1", "kind": "ReplicationController", "name": "r"}}, []),
+        ("horizontalpodautoscalers.autoscaling",
+         {"maxReplicas": 1, "scaleTargetRef": TARGET, "metrics": [{"type": "ContainerResource", "containerResource": {
+             "name": "cpu", "container": "A", "target": {"type": "Utilization", "averageUtilization": 1}}}]},
+         ['spec.metrics[0].containerResource.container: Invalid value: "A": ' + LABEL]),
+        ("horizontalpodautoscalers.autoscaling",
+         {"maxReplicas": 1, "scaleTargetRef": TARGET, "metrics": [{"type": "Pods", "pods": {
+             "metric": {"name": "m"}, "target": {"type": "AverageValue", "averageValue": "0"}}}]},
+         ['spec.metrics[0].pods.target.averageValue: Invalid value: "0": must be positive']),
+        ("ingressclasses.networking.k8s.io", {"controller": "a.b/" + "c" * 250}, ["spec.controller: Too long: may not be more than 250 bytes"]),
+        ("ingressclasses.networking.k8s.io", {"controller": "a.b/c", "parameters": {"apiGroup": "A", "kind": "K", "name": ""}},
+         ['spec.parameters.apiGroup: Invalid value: "A": ' + SUBDOMAIN, "spec.parameters.name: Required value"]),
+        ("ingressclasses.networking.k8s.io", {"controller": "a.b/c", "parameters": {"kind": "K", "name": "n", "namespace": "x"}},
+         ["spec.parameters.namespace: Forbidden: `parameters.scope` is set to 'Cluster'"]),
+        ("ingressclasses.networking.k8s.io", {"controller": "a.b/c", "parameters": {"kind": "K", "name": "n", "scope": "Namespace"}},
+         ["spec.parameters.namespace: Required value: `parameters.scope` is set to 'Namespace'"]),
+        ("ingresses.networking.k8s.io", {"defaultBackend": {"resource": {"apiGroup": "A", "kind": "K", "name": "n"}}},
+         ['spec.defaultBackend.resource.apiGroup: Invalid value: "A": ' + SUBDOMAIN]),
         ("horizontalpodautoscalers.autoscaling", {"maxReplicas": 1, "scaleTargetRef": TARGET, "metrics": [{"type": "Resource"}]},
          ["spec.metrics[0].resource: Required value: must populate information for the given metric source"]),
         ("horizontalpodautoscalers.autoscaling", metric(name="cpu", target={"type": "Utilization"}),
@@ -90,7 +117,7 @@ def volume(**more):
         ("networkpolicies.networking.k8s.io", {"ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/9"]}}]}]},
          ['spec.ingress[0].from[0].ipBlock.except[0]: Invalid value: "11.0.0.0/9": must be a strict subset of `cidr`']),
         ("networkpolicies.networking.k8s.io", {"ingress": [{"ports": [{"port": 80, "endPort": 79}]}]},
-         ["spec.ingress[0].ports[0].endPort: Invalid value: 79: must be greater than or equal to `port`"]),
+         ["spec.ingress[0].ports[0].endPort: Invalid value: 80: must be greater than or equal to `port`"]),
         ("resourcequotas", {"hard": {"bogus": "1"}}, ['spec.hard[bogus]: Invalid value: "bogus": must be a standard resource for quota']),
         ("resourcequotas", {"hard": {"pods": "-1"}}, ['spec.hard[pods]: Invalid value: "-1": must be greater than or equal to 0']),
         ("resourcequotas", {"hard": {"pods": "1500m"}}, ['spec.hard[pods]: Invalid value: "1500m": must be an integer']),
@@ -190,7 +217,7 @@ def test_an_object_without_spec_is_refused_in_upstreams_words(resource, members,
     ("resource", "before", "after", "wanted"),
     [
         (f"rolebindings.{ROLES}", {"roleRef": {"kind": "Role", "name": "a"}}, {"roleRef": {"kind": "Role", "name": "b"}},
-         ['roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"b"}: cannot change roleRef']),
+         ['roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"b"}: cannot change roleRef']),
         ("priorityclasses.scheduling.k8s.io", {"value": 1}, {"value": 2}, ["value: Forbidden: may not be changed in an update."]),
         ("storageclasses.storage.k8s.io", {"provisioner": "a/b"}, {"provisioner": "a/c"},
          ["provisioner: Forbidden: updates to provisioner are forbidden."]),
@@ -248,3 +275,16 @@ def test_an_autoscaler_of_v1_is_kept_as_v2_and_judged_as_such():
     assert KINDS.of(kind.stored_as).version == "v2"
     assert kind.storage == kind.resource
     assert stored["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 7
+
+
+def test_the_version_of_a_kept_target_is_not_judged_again():
+    spec = {"maxReplicas": 1, "scaleTargetRef": {"kind": "Deployment", "name": "d"}}
+    old, new = {"spec": spec}, {"spec": {**spec, "maxReplicas": 2}}
+    assert changes("horizontalpodautoscalers.autoscaling", old, new) == []
+
+
+def test_an_annotation_of_another_class_is_told_where_upstream_tells_it():
+    kind, spec = KINDS.of("ingresses.networking.k8s.io"), {**ingress("/", pathType="Exact"), "ingressClassName": "a"}
+    obj = made("ingresses.networking.k8s.io", spec=spec)
+    obj["metadata"]["annotations"] = {"kubernetes.io/ingress.class": "b"}
+    assert [error.path for error in kind.validate(obj)] == ["annotations.kubernetes.io/ingress.class"]

@@ -45,7 +45,7 @@ def test_an_autoscaler_can_be_written_and_read_in_both_versions(api):
     old, new = (api.kinds.at("autoscaling", version, "horizontalpodautoscalers") for version in ("v1", "v2"))
     spec = {
         "maxReplicas": 3,
-        "scaleTargetRef": {"kind": "Deployment", "name": "d"},
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"},
         "targetCPUUtilizationPercentage": 50,
     }
     api.create(old, "default", {"metadata": {"name": "h"}, "spec": spec}, OPTIONS)

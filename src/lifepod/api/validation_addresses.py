@@ -6,7 +6,7 @@ Source: k8s.io/kubernetes v1.34.4 pkg/apis/networking/validation/validation.go
 from __future__ import annotations
 
 from lifepod.api import names
-from lifepod.api.field_errors import FieldError, invalid, required
+from lifepod.api.field_errors import FieldError, go_struct, invalid, required
 from lifepod.api.meta import immutable_errors
 from lifepod.api.objects import JsonObject
 from lifepod.api.validation_spec import changed_object, named, new_object
@@ -52,7 +52,7 @@ def _range_errors(cidr: JsonObject) -> list[FieldError]:
     if not ranges:
         return [required("spec.cidrs", "at least one CIDR required")]
     if len(ranges) > 2:
-        return [invalid("spec", cidr["spec"], "may only hold up to 2 values")]
+        return [invalid("spec.cidrs", go_struct(("CIDRs", ranges)), "may only hold up to 2 values")]
     errors: list[FieldError] = []
     families = []
     for index, text in enumerate(ranges):
@@ -61,19 +61,22 @@ def _range_errors(cidr: JsonObject) -> list[FieldError]:
         except ValueError:
             errors.append(invalid(f"spec.cidrs[{index}]", text, _CIDR))
     if len(families) == 2 and len(set(families)) == 1:
-        errors.append(invalid("spec", cidr["spec"], "may specify no more than one IP for each IP family"))
+        detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+        errors.append(invalid("spec.cidrs", ranges, detail))
     return errors
 
 
 def _kept_range_errors(new: JsonObject, old: JsonObject) -> list[FieldError]:
     """A range can get a second family, and else stays. Source: ValidateServiceCIDRUpdate"""
     after, before = (obj.get("spec", {}).get("cidrs") or [] for obj in (new, old))
-    if len(before) == 1 and len(after) == 2:
-        return immutable_errors(after[0], before[0], "spec.cidrs[0]")
-    return immutable_errors(after, before, "spec.cidrs")
+    if len(after) != len(before) and (len(before), len(after)) != (1, 2):
+        return immutable_errors(after, before, "spec.cidrs")
+    pairs = zip(after, before, strict=False)
+    errors = [e for at, pair in enumerate(pairs) for e in immutable_errors(*pair, f"spec.cidrs[{at}]")]
+    return errors if len(after) == len(before) else errors + _range_errors(new)
 
 
 ip_address_errors = new_object(_address_errors, namespaced=False, name_rule=_address_name)
-ip_address_update_errors = changed_object(_address_errors, change=_kept_address_errors)
+ip_address_update_errors = changed_object(lambda _: [], change=_kept_address_errors)
 service_cidr_errors = new_object(_range_errors, namespaced=False)
 service_cidr_update_errors = changed_object(lambda _: [], change=_kept_range_errors)

@@ -10,16 +10,16 @@ from typing import Final
 
 from lifepod.api import names
 from lifepod.api.field_errors import FieldError, forbidden, invalid, not_supported, required
-from lifepod.api.meta import selector_errors
+from lifepod.api.meta import metadata_update_errors
 from lifepod.api.objects import JsonObject
-from lifepod.api.validation_spec import amount, changed_object, named, new_object
+from lifepod.api.validation_spec import amount, named, new_object
 
 _TARGETS: Final = ("Utilization", "Value", "AverageValue")
 _MAX_WINDOW_SECONDS, _MAX_PERIOD_SECONDS = 3600, 1800
 
 
-def _autoscaler_errors(autoscaler: JsonObject) -> list[FieldError]:
-    """Source: validateHorizontalPodAutoscalerSpec"""
+def _autoscaler_errors(autoscaler: JsonObject, *, is_target_kept: bool = False) -> list[FieldError]:
+    """`is_target_kept`: a change that leaves the kind of its target alone. Source: validateHorizontalPodAutoscalerSpec"""
     spec: JsonObject = autoscaler.get("spec") or {}
     errors: list[FieldError] = []
     least, most = spec.get("minReplicas"), spec.get("maxReplicas") or 0
@@ -29,7 +29,12 @@ def _autoscaler_errors(autoscaler: JsonObject) -> list[FieldError]:
         errors.append(invalid("spec.maxReplicas", most, "must be greater than 0"))
     if least is not None and most < least:
         errors.append(invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"))
-    errors += _reference_errors(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
+    target: JsonObject = spec.get("scaleTargetRef") or {}
+    errors += _reference_errors(target, "spec.scaleTargetRef")
+    if not is_target_kept:
+        errors += _version_errors(
+            target, "spec.scaleTargetRef", any_group=target.get("kind") == "ReplicationController"
+        )
     for index, metric in enumerate(spec.get("metrics") or []):
         errors += _metric_errors(metric, f"spec.metrics[{index}]")
     behavior: JsonObject = spec.get("behavior") or {}
@@ -46,6 +51,16 @@ def _reference_errors(reference: JsonObject, path: str) -> list[FieldError]:
     return errors + named(reference.get("name"), names.path_segment, f"{path}.name")
 
 
+def _version_errors(reference: JsonObject, path: str, *, any_group: bool) -> list[FieldError]:
+    """Which version of which group; of what is scaled there has to be one. Source: ValidateAPIVersion"""
+    version: str = reference.get("apiVersion") or ""
+    if version.count("/") > 1:
+        return [invalid(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}")]
+    if any_group or version.partition("/")[0] not in ("", version):
+        return []
+    return [invalid(f"{path}.apiVersion", version, "apiVersion must specify API group")]
+
+
 def _metric_errors(metric: JsonObject, path: str) -> list[FieldError]:
     """Source: validateMetricSpec"""
     kind = metric.get("type") or ""
@@ -57,7 +72,7 @@ def _metric_errors(metric: JsonObject, path: str) -> list[FieldError]:
         if present[:1] == [field]:
             errors += rules(metric[field], f"{path}.{field}")
     if kind not in _SOURCES:
-        errors.append(invalid(f"{path}.type", kind, "must be a valid metric source type"))
+        errors.append(not_supported(f"{path}.type", kind, tuple(sorted(_SOURCES))))
     elif _SOURCES[kind][0] not in present:
         detail = "must populate information for the given metric source"
         errors.append(required(f"{path}.{_SOURCES[kind][0]}", detail))
@@ -69,7 +84,9 @@ def _metric_errors(metric: JsonObject, path: str) -> list[FieldError]:
 
 
 def _object_errors(source: JsonObject, path: str) -> list[FieldError]:
-    errors = _reference_errors(source.get("describedObject") or {}, f"{path}.describedObject")
+    described: JsonObject = source.get("describedObject") or {}
+    errors = _reference_errors(described, f"{path}.describedObject")
+    errors += _version_errors(described, f"{path}.describedObject", any_group=True)
     errors += _identifier_errors(source, path) + _target_errors(source, path)
     target: JsonObject = source.get("target") or {}
     if target.get("value") is None and target.get("averageValue") is None:
@@ -92,21 +109,33 @@ def _external_errors(source: JsonObject, path: str) -> list[FieldError]:
 
 def _pods_errors(source: JsonObject, path: str) -> list[FieldError]:
     errors = _identifier_errors(source, path) + _target_errors(source, path)
-    average = (source.get("target") or {}).get("averageValue")
-    if average is None or amount(average) <= 0:
+    if (source.get("target") or {}).get("averageValue") is None:
         errors.append(required(f"{path}.target.averageValue", "must specify a positive target averageValue"))
     return errors
 
 
 def _container_errors(source: JsonObject, path: str) -> list[FieldError]:
-    errors = [] if source.get("container") else [required(f"{path}.container", "must specify a container")]
-    return errors + _resource_errors(source, path)
+    """Source: validateContainerResourceSource"""
+    errors = _resource_name_errors(source, path)
+    container: str = source.get("container") or ""
+    if not container:
+        errors.append(required(f"{path}.container", "must specify a container"))
+    else:
+        errors += [invalid(f"{path}.container", container, complaint) for complaint in names.dns_label(container)]
+    return errors + _share_errors(source, path)
 
 
 def _resource_errors(source: JsonObject, path: str) -> list[FieldError]:
     """Source: validateResourceSource"""
-    errors = [] if source.get("name") else [required(f"{path}.name", "must specify a resource name")]
-    errors += _target_errors(source, path)
+    return _resource_name_errors(source, path) + _share_errors(source, path)
+
+
+def _resource_name_errors(source: JsonObject, path: str) -> list[FieldError]:
+    return [] if source.get("name") else [required(f"{path}.name", "must specify a resource name")]
+
+
+def _share_errors(source: JsonObject, path: str) -> list[FieldError]:
+    errors = _target_errors(source, path)
     target: JsonObject = source.get("target") or {}
     given = [field for field in ("averageUtilization", "averageValue") if target.get(field) is not None]
     if not given:
@@ -131,8 +160,7 @@ def _identifier_errors(source: JsonObject, path: str) -> list[FieldError]:
     metric: JsonObject = source.get("metric") or {}
     if not metric.get("name"):
         return [required(f"{path}.metric.name", "must specify a metric name")]
-    errors = [invalid(f"{path}.metric.name", metric["name"], c) for c in names.path_segment(metric["name"])]
-    return errors + selector_errors(metric.get("selector"), f"{path}.metric.selector")
+    return [invalid(f"{path}.metric.name", metric["name"], c) for c in names.path_segment(metric["name"])]
 
 
 def _target_errors(source: JsonObject, path: str) -> list[FieldError]:
@@ -183,4 +211,14 @@ def _policy_errors(policy: JsonObject, path: str) -> list[FieldError]:
 
 
 autoscaler_errors = new_object(_autoscaler_errors, namespaced=True)
-autoscaler_update_errors = changed_object(_autoscaler_errors)
+
+
+def autoscaler_update_errors(autoscaler: JsonObject, old: JsonObject) -> list[FieldError]:
+    """What is wrong with a change; of a target whose kind stays the version is not judged again.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/registry/autoscaling/horizontalpodautoscaler/strategy.go: validationOptionsForHorizontalPodAutoscaler
+    """
+    after, before = ((obj.get("spec") or {}).get("scaleTargetRef") or {} for obj in (autoscaler, old))
+    same = all(after.get(name) == before.get(name) for name in ("apiVersion", "kind"))
+    errors = metadata_update_errors(autoscaler["metadata"], old["metadata"])
+    return errors + _autoscaler_errors(autoscaler, is_target_kept=same)

@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import Final
 
 from lifepod.api import names
-from lifepod.api.field_errors import FieldError, forbidden, invalid, not_supported, required
+from lifepod.api.field_errors import FieldError, forbidden, invalid, not_supported, required, too_long
 from lifepod.api.meta import immutable_errors, selector_errors
 from lifepod.api.objects import JsonObject
-from lifepod.api.validation_spec import changed_object, named, new_object
+from lifepod.api.validation_spec import changed_object, domain_path_errors, named, new_object
 
 _BAD_PARTS: Final = ("//", "/./", "/../", "%2f", "%2F")
 _BAD_ENDS: Final = ("/..", "/.")
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 _DIRECTIONS: Final = ("Ingress", "Egress")
+_MOST_OF_CONTROLLER: Final = 250
 _PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 
 
@@ -50,7 +51,7 @@ def _new_ingress_errors(ingress: JsonObject) -> list[FieldError]:
     marked = ((ingress.get("metadata") or {}).get("annotations") or {}).get(_CLASS_ANNOTATION)
     wanted = (ingress.get("spec") or {}).get("ingressClassName")
     if marked is not None and wanted is not None and marked != wanted:
-        path = f"metadata.annotations.{_CLASS_ANNOTATION}"
+        path = f"annotations.{_CLASS_ANNOTATION}"
         errors.append(invalid(path, marked, "must match `ingressClassName` when both are specified"))
     return errors
 
@@ -108,8 +109,7 @@ def _backend_errors(backend: JsonObject, path: str) -> list[FieldError]:
     if service is not None and resource is not None:
         return [invalid(path, "", "cannot set both resource and service backends")]
     if resource is not None:
-        errors = named(resource.get("kind"), names.path_segment, f"{path}.resource.kind")
-        return errors + named(resource.get("name"), names.path_segment, f"{path}.resource.name")
+        return _reference_errors(resource, f"{path}.resource")
     if service is None:
         return [invalid(path, "", "resource or service backend is required")]
     errors = named(service.get("name"), names.dns1035_label, f"{path}.service.name")
@@ -126,15 +126,43 @@ def _backend_errors(backend: JsonObject, path: str) -> list[FieldError]:
     return errors
 
 
+def _reference_errors(reference: JsonObject, path: str) -> list[FieldError]:
+    """Source: validateIngressTypedLocalObjectReference"""
+    group = reference.get("apiGroup")
+    errors: list[FieldError] = []
+    if group is not None:
+        errors += [invalid(f"{path}.apiGroup", group, complaint) for complaint in names.dns_subdomain(group)]
+    errors += named(reference.get("kind"), names.path_segment, f"{path}.kind")
+    return errors + named(reference.get("name"), names.path_segment, f"{path}.name")
+
+
 def _ingress_class_errors(ingress_class: JsonObject) -> list[FieldError]:
-    """The controller is a path under a domain. Source: validateIngressClassSpec, IsDomainPrefixedPath"""
-    controller: str = (ingress_class.get("spec") or {}).get("controller") or ""
-    if not controller:
-        return [required("spec.controller")]
-    domain, slash, rest = controller.partition("/")
-    if not (domain and slash and rest):
-        return [invalid("spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")')]
-    return [invalid("spec.controller", domain, complaint) for complaint in names.dns_subdomain(domain)]
+    """The controller is a path under a domain. Source: validateIngressClassSpec"""
+    spec: JsonObject = ingress_class.get("spec") or {}
+    controller: str = spec.get("controller") or ""
+    errors = (
+        [too_long("spec.controller", _MOST_OF_CONTROLLER)] if len(controller.encode()) > _MOST_OF_CONTROLLER else []
+    )
+    errors += domain_path_errors(controller, "spec.controller")
+    parameters = spec.get("parameters")
+    return errors if parameters is None else errors + _parameter_errors(parameters, "spec.parameters")
+
+
+def _parameter_errors(parameters: JsonObject, path: str) -> list[FieldError]:
+    """Of a namespace, or of the cluster. Source: validateIngressClassParametersReference"""
+    errors = _reference_errors(parameters, path)
+    scope, namespace = parameters.get("scope"), parameters.get("namespace")
+    match scope:
+        case "Cluster":
+            if namespace is not None:
+                errors.append(forbidden(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'"))
+        case "Namespace":
+            if namespace is None:
+                return [*errors, required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'")]
+            errors += [invalid(f"{path}.namespace", namespace, complaint) for complaint in names.dns_label(namespace)]
+        case _:
+            errors.append(not_supported(f"{path}.scope", scope, ("Cluster", "Namespace")))
+    return errors
 
 
 def _kept_controller_errors(new: JsonObject, old: JsonObject) -> list[FieldError]:
@@ -171,7 +199,7 @@ def _policy_port_errors(entry: JsonObject, path: str) -> list[FieldError]:
     if isinstance(port, int):
         errors += [invalid(f"{path}.port", port, complaint) for complaint in names.port_number(port)]
         if end is not None and end < port:
-            errors.append(invalid(f"{path}.endPort", end, "must be greater than or equal to `port`"))
+            errors.append(invalid(f"{path}.endPort", port, "must be greater than or equal to `port`"))
         if end is not None:
             errors += [invalid(f"{path}.endPort", end, complaint) for complaint in names.port_number(end)]
         return errors

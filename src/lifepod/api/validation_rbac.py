@@ -9,7 +9,7 @@ from typing import Final
 
 from lifepod.api import names
 from lifepod.api.defaults_cluster import RBAC_GROUP
-from lifepod.api.field_errors import FieldError, invalid, not_supported, required
+from lifepod.api.field_errors import FieldError, go_struct, invalid, not_supported, required
 from lifepod.api.meta import selector_errors
 from lifepod.api.objects import JsonObject
 from lifepod.api.validation_spec import Rules, changed_object, named, new_object
@@ -57,7 +57,8 @@ def _cluster_role_errors(role: JsonObject) -> list[FieldError]:
         detail = "at least one clusterRoleSelector required if aggregationRule is non-nil"
         errors.append(required(path, detail))
     for index, selector in enumerate(selectors):
-        errors += selector_errors(selector, f"{path}[{index}]")
+        wrong = selector_errors(selector, f"{path}[{index}]")
+        errors += [*wrong, invalid(f"{path}[{index}]", None, "invalid label selector.")] if wrong else []
     return errors
 
 
@@ -99,8 +100,10 @@ def _subject_errors(subject: JsonObject, path: str, *, namespaced: bool) -> list
 
 def _kept_role_errors(new: JsonObject, old: JsonObject) -> list[FieldError]:
     """A binding stays one of its role. Source: ValidateRoleBindingUpdate"""
-    same = new.get("roleRef") == old.get("roleRef")
-    return [] if same else [invalid("roleRef", new.get("roleRef"), "cannot change roleRef")]
+    ref: JsonObject = new.get("roleRef") or {}
+    group, kind, name = (ref.get(member) or "" for member in ("apiGroup", "kind", "name"))
+    shown = go_struct(("APIGroup", group), ("Kind", kind), ("Name", name))
+    return [] if ref == old.get("roleRef") else [invalid("roleRef", shown, "cannot change roleRef")]
 
 
 _any_role = _binding_rules(("Role", "ClusterRole"), namespaced=True)
