@@ -273,3 +273,50 @@ def test_the_columns_of_a_kind_are_upstreams(resource, shown, wide):
     assert "|".join(column["name"] for column in columns if not column["priority"]) == shown
     assert "|".join(column["name"] for column in columns if column["priority"]) == wide
     assert [column["format"] for column in columns if column["name"] == "Name"] == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("about", "resource", "obj", "column", "cell"),
+    [
+        ("a slice of devices of no one node", "resourceslices.resource.k8s.io", {"spec": {"allNodes": True}}, "Node", ""),
+        ("a class that is the empty text", "ingresses.networking.k8s.io", {"spec": {"ingressClassName": ""}}, "Class", ""),
+        ("no class", "ingresses.networking.k8s.io", {"spec": {}}, "Class", "<none>"),
+        ("a class of attributes that is the empty text", "persistentvolumeclaims", {"spec": {"volumeAttributesClassName": ""}}, "VolumeAttributesClass", ""),
+        ("no class of attributes", "persistentvolumes", {"spec": {}}, "VolumeAttributesClass", "<unset>"),
+        ("an account without a namespace", "rolebindings.rbac.authorization.k8s.io", {"subjects": [{"kind": "ServiceAccount", "name": "a"}]}, "ServiceAccounts", "/a"),
+        ("parameters by labels", "validatingadmissionpolicybindings.admissionregistration.k8s.io", {"spec": {"paramRef": {"selector": {
+            "matchLabels": {"b": "2", "a": "1"}, "matchExpressions": [{"key": "k", "operator": "In", "values": ["x", "y"]}]}}}}, "ParamRef",
+            "&LabelSelector{MatchLabels:map[string]string{a: 1,b: 2,},MatchExpressions:[]LabelSelectorRequirement{"
+            "LabelSelectorRequirement{Key:k,Operator:In,Values:[x y],},},}"),
+        ("a metric without its value", "horizontalpodautoscalers.autoscaling", {
+            "spec": {"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"averageValue": "5"}}}]},
+            "status": {"currentMetrics": [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 3}}}]}},
+            "Targets", "cpu: <nil>/5"),
+        ("a metric that is not known yet", "horizontalpodautoscalers.autoscaling", {
+            "spec": {"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"averageValue": "5"}}}]}},
+            "Targets", "cpu: <unknown>/5"),
+    ],
+)  # fmt: skip
+def test_a_cell_is_written_as_upstream_writes_it(about, resource, obj, column, cell):
+    kind = next(kind for kind in KINDS if kind.stored_as == resource)
+    names = [each.name for each in table_columns(kind)]
+    assert table_row(kind, obj, NOW).cells[names.index(column)] == cell, about
+
+
+def test_restarts_behind_a_sidecar_that_waits_do_not_count():
+    sidecars = [{"name": name, "restartPolicy": "Always"} for name in "ab"]
+    statuses = [
+        {"name": "a", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}},
+        {"name": "b", "restartCount": 5, "started": True, "ready": True, "state": {"running": {}}},
+    ]
+    pod = {
+        "spec": {"initContainers": sidecars, "containers": [{"name": "c"}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Initialized", "status": "True"}],
+            "initContainerStatuses": statuses,
+            "containerStatuses": [{"name": "c", "restartCount": 1, "ready": True, "state": {"running": {}}}],
+        },
+    }
+    row = table_row(KINDS.named("v1", "Pod"), pod, NOW)
+    assert row.cells[1:4] == ["1/3", "Init:CrashLoopBackOff", "4"]

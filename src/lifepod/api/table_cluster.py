@@ -28,7 +28,7 @@ def ingress_cells(ingress: JsonObject, now: datetime) -> list[JsonValue]:
     metadata, spec, status = _parts(ingress)
     return [
         metadata.get("name", ""),
-        spec.get("ingressClassName") or NONE,
+        NONE if spec.get("ingressClassName") is None else spec["ingressClassName"],
         _hosts_text(spec.get("rules") or []),
         load_balancer_text(status),
         "80, 443" if spec.get("tls") else "80",
@@ -109,8 +109,8 @@ def role_binding_cells(binding: JsonObject, now: datetime) -> list[JsonValue]:
     named: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
     for subject in binding.get("subjects") or []:
         name = subject.get("name", "")
-        if subject.get("kind") == "ServiceAccount" and subject.get("namespace"):
-            name = f"{subject['namespace']}/{name}"
+        if subject.get("kind") == "ServiceAccount":
+            name = f"{subject.get('namespace') or ''}/{name}"
         named.get(subject.get("kind", ""), []).append(name)
     return [
         metadata.get("name", ""),
@@ -243,8 +243,27 @@ def admission_binding_cells(binding: JsonObject, now: datetime) -> list[JsonValu
     """NAME POLICYNAME PARAMREF AGE."""
     metadata, spec, _ = _parts(binding)
     ref: JsonObject = spec.get("paramRef") or {}
-    shown = f"{ref.get('namespace') or '*'}/{ref['name']}" if ref.get("name") else UNSET
+    shown = UNSET
+    if ref.get("name"):
+        shown = f"{ref.get('namespace') or '*'}/{ref['name']}"
+    elif ref.get("selector") is not None:
+        shown = _go_text(ref["selector"])
     return [metadata.get("name", ""), spec.get("policyName", ""), shown, age(metadata, now)]
+
+
+def _go_text(selector: JsonObject) -> str:
+    """A `LabelSelector` as Go's generated code writes it.
+
+    Source: k8s.io/apimachinery v0.34.4 pkg/apis/meta/v1/generated.pb.go: LabelSelector.String
+    """
+    labels: JsonObject = selector.get("matchLabels") or {}
+    pairs = "".join(f"{key}: {labels[key]}," for key in sorted(labels))
+    terms = "".join(
+        f"LabelSelectorRequirement{{Key:{term.get('key', '')},Operator:{term.get('operator', '')},"
+        f"Values:[{' '.join(term.get('values') or ())}],}},"
+        for term in selector.get("matchExpressions") or ()
+    )
+    return f"&LabelSelector{{MatchLabels:map[string]string{{{pairs}}},MatchExpressions:[]LabelSelectorRequirement{{{terms}}},}}"
 
 
 def flow_schema_cells(schema: JsonObject, now: datetime) -> list[JsonValue]:
@@ -320,7 +339,7 @@ def device_slice_cells(device_slice: JsonObject, now: datetime) -> list[JsonValu
     pool = (spec.get("pool") or {}).get("name") or ""
     return [
         metadata.get("name", ""),
-        spec.get("nodeName") or "<unset>",
+        spec.get("nodeName") or "",
         spec.get("driver") or "",
         pool,
         age(metadata, now),

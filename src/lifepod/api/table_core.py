@@ -176,7 +176,7 @@ def claim_cells(claim: JsonObject, now: datetime) -> list[JsonValue]:
         str((status.get("capacity") or {}).get("storage", "0")) if is_bound else "",
         _modes(status.get("accessModes")) if is_bound else "",
         _storage_class(metadata, spec),
-        spec.get("volumeAttributesClassName") or UNSET,
+        _or_unset(spec.get("volumeAttributesClassName")),
         age(metadata, now),
         spec.get("volumeMode") or UNSET,
     ]
@@ -194,11 +194,15 @@ def volume_cells(volume: JsonObject, now: datetime) -> list[JsonValue]:
         "Terminating" if metadata.get("deletionTimestamp") is not None else status.get("phase", ""),
         f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim is not None else "",
         _storage_class(metadata, spec),
-        spec.get("volumeAttributesClassName") or UNSET,
+        _or_unset(spec.get("volumeAttributesClassName")),
         status.get("reason", ""),
         age(metadata, now),
         spec.get("volumeMode") or UNSET,
     ]
+
+
+def _or_unset(text: str | None) -> str:
+    return UNSET if text is None else text
 
 
 def _storage_class(metadata: JsonObject, spec: JsonObject) -> str:

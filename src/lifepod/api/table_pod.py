@@ -28,13 +28,23 @@ _COMPLETED: dict[str, list[JsonObject]] = {
 }
 
 
+class _Restarts(NamedTuple):
+    """How often containers were restarted, and when the last of their runs ended."""
+
+    times: int = 0
+    at: str = ""
+
+    def and_of(self, container: JsonObject) -> _Restarts:
+        return _Restarts(self.times + (container.get("restartCount") or 0), max(self.at, _ended_before(container)))
+
+
 class _Tally(NamedTuple):
     """What one pass over container statuses found. `reason` None: nothing beyond the phase."""
 
     reason: str | None
     ready: int
-    restarts: int
-    restarted_at: str
+    restarts: _Restarts
+    of_sidecars: _Restarts = _Restarts()
     has_running: bool = False
 
 
@@ -55,7 +65,7 @@ def pod_cells(pod: JsonObject, now: datetime) -> list[JsonValue]:
         metadata.get("name", ""),
         f"{tally.ready}/{total}",
         tally.reason,
-        _restarts(tally, now),
+        _restarts_text(tally.restarts, now),
         age(metadata, now),
         (ips[0].get("ip") if ips else "") or NONE,
         spec.get("nodeName") or NONE,
@@ -82,7 +92,7 @@ def pod_tally(pod: JsonObject) -> _Tally:
     init = _init_tally(status, sidecars, len(spec.get("initContainers") or []))
     tally = init._replace(reason=init.reason or reason)
     if init.reason is None or _is_true(conditions, "Initialized"):
-        main = _main_tally(status, sidecars, init.ready)
+        main = _main_tally(status, init)
         if main.reason is not None:
             reason = main.reason
         elif init.reason is not None:
@@ -106,16 +116,17 @@ def _sidecars(spec: JsonObject) -> frozenset[str]:
 
 
 def _init_tally(status: JsonObject, sidecars: frozenset[str], total: int) -> _Tally:
-    """The first init container that is not done decides; until it, restarts of all count."""
-    ready, restarts, latest = 0, 0, ""
+    """The first init container that is not done decides; what is behind it does not count."""
+    ready, restarts, of_sidecars = 0, _Restarts(), _Restarts()
     for index, container in enumerate(status.get("initContainerStatuses") or []):
-        restarts += container.get("restartCount") or 0
-        latest = max(latest, _ended_before(container))
+        is_sidecar = container.get("name") in sidecars
+        restarts = restarts.and_of(container)
+        of_sidecars = of_sidecars.and_of(container) if is_sidecar else of_sidecars
         state: JsonObject = container.get("state") or {}
         terminated, waiting = state.get("terminated"), state.get("waiting")
         if terminated is not None and not terminated.get("exitCode"):
             continue
-        if container.get("name") in sidecars and container.get("started"):
+        if is_sidecar and container.get("started"):
             ready += 1 if container.get("ready") else 0
             continue
         if terminated is not None:
@@ -124,21 +135,16 @@ def _init_tally(status: JsonObject, sidecars: frozenset[str], total: int) -> _Ta
             reason = f"Init:{waiting['reason']}"
         else:
             reason = f"Init:{index}/{total}"
-        return _Tally(reason, ready, restarts, latest)
-    return _Tally(None, ready, restarts, latest)
+        return _Tally(reason, ready, restarts, of_sidecars)
+    return _Tally(None, ready, restarts, of_sidecars)
 
 
-def _main_tally(status: JsonObject, sidecars: frozenset[str], ready: int) -> _Tally:
+def _main_tally(status: JsonObject, init: _Tally) -> _Tally:
     """From the last container to the first, so that the first one's reason stays; sidecars' restarts count too."""
     reason: str | None = None
-    restarts, latest, has_running = 0, "", False
-    for container in status.get("initContainerStatuses") or []:
-        if container.get("name") in sidecars:
-            restarts += container.get("restartCount") or 0
-            latest = max(latest, _ended_before(container))
+    restarts, ready, has_running = init.of_sidecars, init.ready, False
     for container in reversed(status.get("containerStatuses") or []):
-        restarts += container.get("restartCount") or 0
-        latest = max(latest, _ended_before(container))
+        restarts = restarts.and_of(container)
         state: JsonObject = container.get("state") or {}
         waiting, terminated = state.get("waiting"), state.get("terminated")
         if waiting is not None and waiting.get("reason"):
@@ -148,7 +154,7 @@ def _main_tally(status: JsonObject, sidecars: frozenset[str], ready: int) -> _Ta
         elif container.get("ready") and state.get("running") is not None:
             has_running = True
             ready += 1
-    return _Tally(reason, ready, restarts, latest, has_running)
+    return _Tally(reason, ready, restarts, has_running=has_running)
 
 
 def _exit_text(terminated: JsonObject) -> str:
@@ -162,10 +168,10 @@ def _ended_before(container: JsonObject) -> str:
     return (terminated.get("finishedAt") or "") if terminated else ""
 
 
-def _restarts(tally: _Tally, now: datetime) -> str:
-    if tally.restarts and tally.restarted_at and parsed_time(tally.restarted_at) is not None:
-        return f"{tally.restarts} ({since(tally.restarted_at, now)} ago)"
-    return str(tally.restarts)
+def _restarts_text(restarts: _Restarts, now: datetime) -> str:
+    if restarts.times and restarts.at and parsed_time(restarts.at) is not None:
+        return f"{restarts.times} ({since(restarts.at, now)} ago)"
+    return str(restarts.times)
 
 
 def _readiness_gates(spec: JsonObject, status: JsonObject) -> str:

@@ -240,17 +240,19 @@ def _metric_text(metric: JsonObject, current: JsonObject) -> str:
         return "<unknown type>"
     source: JsonObject = metric.get(member) or {}
     target: JsonObject = source.get("target") or {}
-    now: JsonObject = (current.get(member) or {}).get("current") or {}
+    held = current.get(member)
+    now: JsonObject = (held or {}).get("current") or {}
+    missing = "<unknown>" if held is None else "<nil>"  # what Go writes of a quantity that is not there
     average = target.get("averageValue")
     if member in ("resource", "containerResource"):
         if average is not None:
-            return f"{source.get('name')}: {now.get('averageValue', '<unknown>')}/{average}"
+            return f"{source.get('name')}: {now.get('averageValue', missing)}/{average}"
         return f"{source.get('name')}: {_percent(now, '<unknown>')}/{_percent(target, '<auto>')}"
     if member == "pods":
-        return f"{now.get('averageValue', '<unknown>')}/{average}"
+        return f"{now.get('averageValue', missing)}/{average}"
     if average is not None:
         return f"{now.get('averageValue', '<unknown>')}/{average} (avg)"
-    return f"{now.get('value', '<unknown>')}/{target.get('value')}"
+    return f"{now.get('value', missing)}/{target.get('value')}"
 
 
 def _percent(amounts: JsonObject, otherwise: str) -> str:
