@@ -12,10 +12,12 @@ from lifepod.lifecycle.eviction import Usage, has_disk_limits, over_own_limits, 
 MI = 1 << 20
 
 
+def limited(name: str, limit: str) -> JsonObject:
+    return {"name": name, "resources": {"limits": {"ephemeral-storage": limit}}}
+
+
 def pod(limits: dict[str, str] | None = None, size_limit: str | None = None, **spec: Any) -> JsonObject:
-    containers = [
-        {"name": name, "resources": {"limits": {"ephemeral-storage": limit}}} for name, limit in (limits or {}).items()
-    ]
+    containers = [limited(name, limit) for name, limit in (limits or {}).items()]
     volume: JsonObject = {"name": "v", "emptyDir": {"sizeLimit": size_limit} if size_limit else {}}
     return {
         "metadata": {"name": "p"},
@@ -41,6 +43,14 @@ def pod(limits: dict[str, str] | None = None, size_limit: str | None = None, **s
             'Container a exceeded its local ephemeral storage limit "1Mi". ',
         ),
         (pod({"a": "1Mi"}), Usage((), (("a", MI),)), ""),
+        (pod({"a": "1Mi"}, priority=2_000_000_000), Usage((), (("a", 2 * MI),)), ""),  # a critical pod stays
+        (pod({"a": "0"}), Usage((), (("a", 0),)), ""),
+        (
+            pod({"a": "1Mi"}, initContainers=[limited("i", "3Mi")]),  # the pod may hold what its init container may
+            Usage((("v", 3 * MI),), (("a", 0),)),
+            "",
+        ),
+        (pod({"a": "4Mi"}, initContainers=[limited("i", "1Mi")]), Usage((), (("i", 2 * MI),)), ""),
     ],
 )
 def test_a_pod_over_a_limit_of_its_own_is_evicted_with_one_second(

@@ -49,6 +49,13 @@ def draft(
         ("those of another phase go", {}, {"phase": "Running", "reason": "R", "message": "m"}, "Pending", (None, None)),
         ("an agent started anew takes the API's", EVICTED, None, "Failed", ("Evicted", "no room")),
         (
+            "what we have no words for keeps the API's",
+            {"phase": "Pending", "reason": "R", "message": "m"},
+            {"phase": "Pending"},
+            "Pending",
+            ("R", "m"),
+        ),
+        (
             "a phase that somebody else ended is kept with its words",
             EVICTED,
             {"phase": "Running", "reason": "R", "message": "m"},

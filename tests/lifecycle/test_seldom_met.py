@@ -82,6 +82,7 @@ def test_a_probes_verdict_makes_a_pod_ready_only_when_its_readiness_gates_agree(
         ("Never", "exited", 1, (), True),
         ("Always", "exited", 1, ("one",), False),
         ("Always", "unknown", None, ("one",), False),
+        ("Never", "unknown", None, (), True),
     ],
 )
 def test_how_far_the_init_containers_have_come_by_the_first_of_them(

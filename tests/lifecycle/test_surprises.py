@@ -13,6 +13,7 @@ from lifepod.lifecycle.vocabulary import (
     Failed,
     KillRequest,
     MountsFailed,
+    Outcome,
     Probed,
     Refusal,
     RunHook,
@@ -507,6 +508,32 @@ def test_sidecars_are_stopped_in_reverse_order_after_the_containers() -> None:
     assert stops == [(5, "c", 30), (7, "s2", 28), (9, "s1", 26)]
 
 
+def test_a_sidecar_waits_for_nobody_behind_one_that_does_not_run() -> None:
+    """lifecycle.md §7.4."""
+    w = world(
+        Script(life=lambda name, attempt: Life(0.0, 1) if name == "s2" and attempt else Life(term_takes=2)),
+        initContainers=[container(name, restartPolicy="Always") for name in ("s1", "s2", "s3")],
+    )
+    w.at(2, lambda: w.exit("s2", 1))
+    w.at(5, w.delete)
+    w.run(30)
+    stops = [(at, a.container) for at, a in w.actions if isinstance(a, StopContainer)]
+    assert stops == [(5, "c"), (7, "s1"), (7, "s3")]
+
+
+def test_a_sidecar_that_its_hook_ended_keeps_its_turn() -> None:
+    """lifecycle.md §7.4: the one before it still waits for those behind it."""
+    w = world(
+        Script(life=lambda name, attempt: Life(term_takes=2)),
+        initContainers=[container(name, restartPolicy="Always") for name in ("s1", "s2", "s3")],
+    )
+    w.at(5, w.delete)
+    w.at(6, lambda: w.exit("s2", 0))
+    w.run(30)
+    stops = [(at, a.container) for at, a in w.actions if isinstance(a, StopContainer)]
+    assert stops == [(5, "c"), (7, "s3"), (9, "s1")]
+
+
 def test_a_kill_under_way_is_not_shortened_by_a_second_delete() -> None:
     """lifecycle.md §16: seen on the real node."""
     w = world(Script(life=lambda name, attempt: Life(on_term=None)), terminationGracePeriodSeconds=10)
@@ -514,3 +541,17 @@ def test_a_kill_under_way_is_not_shortened_by_a_second_delete() -> None:
     w.at(2, lambda: w.delete(1))
     w.run(30)
     assert [at for at, s in w.statuses if s["phase"] == "Failed"] == [11]
+
+
+def test_a_pull_that_succeeds_does_not_reset_the_back_off() -> None:
+    """lifecycle.md §5: only ten minutes without a failure do."""
+
+    def pull(image: str, nth: int) -> Outcome:
+        return Script().pull(image, nth) if nth % 2 else Failed("ErrImagePull", "boom")
+
+    w = world(
+        Script(pull=pull, pull_seconds=0.0, life=lambda name, attempt: Life(1.0, 1)),
+        containers=[container(imagePullPolicy="Always")],
+    ).run(20)
+    assert [at for at, event in w.events if event.reason == "Pulling"] == [0, 10, 11]
+    assert [b.delay_seconds for b in w.memory.image_backoffs] == [20]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from mini_runtime import Life, Script, World, container, pod_json
+
+from lifepod.lifecycle.vocabulary import Probed, RunProbe
 
 PROBE = {"exec": {"command": ["x"]}, "periodSeconds": 1, "failureThreshold": 1}
 
@@ -34,3 +37,19 @@ def test_in_a_new_sandbox_an_ephemeral_container_is_not_started_again() -> None:
     world.run(30)
     assert len(world.starts("e")) == 1
     assert len(world.starts("c")) == 2
+
+
+def test_a_pod_whose_phase_is_terminal_is_not_probed_while_its_containers_stop() -> None:
+    world = World(
+        pod_json({"containers": [container(readinessProbe=PROBE)], "activeDeadlineSeconds": 5}),
+        Script(life=lambda name, attempt: Life(term_takes=10.0), probe=lambda name, kind, at: Probed("failure", "no")),
+    ).run(20)
+    assert max(at for at, action in world.actions if isinstance(action, RunProbe)) < 5
+
+
+@pytest.mark.parametrize(("policy", "told"), [("Always", True), ("Never", False)])
+def test_a_lost_sandbox_is_told_of_only_when_another_one_is_made(policy: str, told: bool) -> None:
+    world = World(pod_json({"containers": [container()], "restartPolicy": policy}))
+    world.at(5, world.lose_sandbox)
+    world.run(30)
+    assert bool(world.told("SandboxChanged")) == told

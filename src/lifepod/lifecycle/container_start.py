@@ -172,7 +172,6 @@ def _pull_held_back(d: Draft, c: ContainerSpec) -> bool:
 
 def _take_pulled(d: Draft, c: ContainerSpec, task: StartTask, outcome: Outcome, at: datetime) -> None:
     if isinstance(outcome, ImagePulled):
-        d.image_backoffs = backoff.without_backoff(d.image_backoffs, c.image)
         pull, waited = go_duration(outcome.pull_seconds), go_duration(outcome.waited_seconds)
         d.events.append(say.pulled(c.name, c.image, pull, waited, outcome.size_bytes))
         _order_create(d, c, task, outcome.ref)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lifepod.api.objects import JsonObject, dig
-from lifepod.api.pod_resources import qos_class
+from lifepod.api.pod_resources import aggregate, qos_class
 from lifepod.api.quantity import Quantity, parse_quantity
 from lifepod.lifecycle.vocabulary import KillRequest, Refusal
 
@@ -35,10 +35,14 @@ def has_disk_limits(pod: JsonObject) -> bool:
 
 
 def over_own_limits(pod: JsonObject, usage: Usage) -> KillRequest | None:
-    """An emptyDir over its sizeLimit, the pod over the sum of its containers' limits, a container over its own: the first counts.
+    """An emptyDir over its sizeLimit, the pod over its containers' limits, a container over its own: the first counts.
 
-    Source: eviction_manager.go: localStorageEviction
+    A critical pod stays.
+
+    Source: eviction_manager.go: localStorageEviction, evictPod
     """
+    if is_critical(pod):
+        return None
     text = _empty_dir_over(pod, usage) or _pod_over(pod, usage) or _container_over(pod, usage)
     return KillRequest(EVICTED, text, IMMEDIATE_GRACE_SECONDS) if text else None
 
@@ -62,10 +66,9 @@ def _empty_dir_over(pod: JsonObject, usage: Usage) -> str:
 
 
 def _pod_over(pod: JsonObject, usage: Usage) -> str:
-    limits = [limit for c in pod["spec"].get("containers") or () if (limit := _limit(c)) is not None]
-    if not limits:
+    total = aggregate(pod["spec"], "limits").get(DISK)
+    if total is None:
         return ""
-    total = Quantity(sum(limit.nanos for limit in limits), limits[0].format)
     local = {v["name"] for v in pod["spec"].get("volumes") or () if dig(v, "emptyDir", "medium") != "Memory"}
     used = sum(n for _, n in usage.containers) + sum(n for name, n in usage.volumes if name in local)
     if used <= total.value:
@@ -75,9 +78,9 @@ def _pod_over(pod: JsonObject, usage: Usage) -> str:
 
 def _container_over(pod: JsonObject, usage: Usage) -> str:
     used = dict(usage.containers)
-    for container in _containers(pod["spec"]):
+    for container in pod["spec"].get("containers") or ():
         limit = _limit(container)
-        if limit is not None and used.get(container["name"], 0) > limit.value:
+        if limit is not None and 0 < limit.value < used.get(container["name"], 0):
             shown = dig(container, "resources", "limits", DISK)
             return f'Container {container["name"]} exceeded its local ephemeral storage limit "{shown}". '
     return ""

@@ -37,7 +37,10 @@ def pull_verdict(policy: PullPolicy, is_present: bool) -> Verdict:
 def may_pull_at(backoff: Backoff | None, now: datetime) -> datetime:
     """When the image may be pulled again: 10 s, 20 s … 300 s after the failed pull; idle for 600 s, it starts over.
 
-    Source: k8s.io/client-go v0.34.4 util/flowcontrol/backoff.go: IsInBackOffSinceUpdate
+    A pull that succeeds does not: the next failure waits twice as long as the last one did.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/images/image_manager.go: pullImage (drops only what expired);
+            k8s.io/client-go v0.34.4 util/flowcontrol/backoff.go: IsInBackOffSinceUpdate
     """
     if backoff is None or now - backoff.changed_at > timedelta(seconds=2 * MAX_DELAY_SECONDS):
         return now

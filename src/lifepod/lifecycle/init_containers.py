@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lifepod.lifecycle.container_status import newest_of
 from lifepod.lifecycle.memory import KillTask
-from lifepod.lifecycle.restart_policy import restarts_after
+from lifepod.lifecycle.restart_policy import restarts_after, restarts_if_killed
 from lifepod.lifecycle.version import Profile
 from lifepod.lifecycle.vocabulary import ContainerReport, ContainerSpec, PodSpec, ProbeKind, RuntimeReport
 
@@ -72,7 +72,7 @@ def init_actions(spec: PodSpec, report: RuntimeReport, results: ProbeResults, pr
             done = True
             if i != last:
                 starts.append(i + 1)
-        elif not restarts_after(c, spec, seen.exit_code if seen.exit_code is not None else 1, profile):
+        elif not _restarts(c, spec, seen, profile):
             return InitActions(False, kill_pod=True)
         else:
             kills += _kill_unknown(spec, c, seen)
@@ -82,6 +82,13 @@ def init_actions(spec: PodSpec, report: RuntimeReport, results: ProbeResults, pr
     if not reached:
         starts.append(0)
     return InitActions(initialized, False, tuple(inits[i].name for i in reversed(starts)), tuple(reversed(kills)))
+
+
+def _restarts(c: ContainerSpec, spec: PodSpec, seen: ContainerReport, profile: Profile) -> bool:
+    """Of one in the unknown state there is no exit code that a rule could be asked about."""
+    if seen.state != "exited":
+        return restarts_if_killed(c, spec, profile)
+    return restarts_after(c, spec, seen.exit_code or 0, profile)
 
 
 def is_changed(container: ContainerSpec, seen: ContainerReport) -> bool:

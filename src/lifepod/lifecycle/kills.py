@@ -9,7 +9,7 @@ from lifepod.lifecycle import event_reasons as say
 from lifepod.lifecycle.draft import Draft
 from lifepod.lifecycle.memory import Kill, UnderWay
 from lifepod.lifecycle.pod_spec import container_named
-from lifepod.lifecycle.termination import after_hook, after_turn, begin_kill, has_turn
+from lifepod.lifecycle.termination import after_hook, after_turn, begin_kill, has_turn, let_end_first
 from lifepod.lifecycle.vocabulary import ContainerSpec, Failed, Outcome, RunHook, StopContainer
 
 
@@ -17,7 +17,8 @@ def start_kill(d: Draft, container: str, container_id: str, grace: int, message:
     """Say so, and begin with the hook, the turn, or the stop."""
     c = container_named(d.pod.spec, container) or ContainerSpec(container, "regular", "")
     d.events.append(say.killing(container, message))
-    kill = begin_kill(c, container_id, grace, _waits(d, container), d.now)
+    after = let_end_first(d.pod.spec, container, d.report) if d.killing_pod else ()
+    kill = begin_kill(c, container_id, grace, after, d.now)
     if kill.stage == "hook" and c.pre_stop is not None:
         number = d.next_number("preStop", container, container_id)
         d.actions.append(RunHook(number, container, container_id, "preStop", c.pre_stop))
@@ -40,14 +41,6 @@ def kill_every(d: Draft, grace: int) -> bool:
     return going or bool(d.kills)
 
 
-def _waits(d: Draft, container: str) -> bool:
-    """Only sidecars wait for their turn, and only when the whole pod is stopped."""
-    if not d.killing_pod:
-        return False
-    c = container_named(d.pod.spec, container)
-    return c is not None and c.kind == "sidecar"
-
-
 def advance_kills(d: Draft) -> None:
     """Take every stop as far as it goes now."""
     if not d.kills:
@@ -58,10 +51,10 @@ def advance_kills(d: Draft) -> None:
 
 def _advanced(d: Draft, kill: Kill) -> Kill:
     if kill.stage == "hook" and (kill.number == 0 or (kill.deadline is not None and d.now >= kill.deadline)):
-        kill = after_hook(kill, _waits(d, kill.container), d.now)
+        kill = after_hook(kill, d.now)
     if kill.stage == "turn":
         is_late = kill.deadline is not None and d.now >= kill.deadline
-        if is_late or has_turn(d.pod.spec, kill.container, d.report):
+        if is_late or has_turn(kill, d.report):
             kill = after_turn(kill, d.now)
     if kill.stage == "stop" and kill.number == 0:
         number = d.next_number("stop", kill.container, kill.container_id)

@@ -44,7 +44,7 @@ class Reason(NamedTuple):
 
 
 class Kill(NamedTuple):
-    """A container being stopped: its preStop hook, its turn among the sidecars, the stop itself."""
+    """A container being stopped: its preStop hook, its turn among the sidecars, the stop itself. `after`: those that end first."""
 
     container: str
     container_id: str
@@ -53,6 +53,7 @@ class Kill(NamedTuple):
     since: datetime
     deadline: datetime | None
     number: int = 0
+    after: tuple[str, ...] = ()
 
 
 class StartTask(NamedTuple):

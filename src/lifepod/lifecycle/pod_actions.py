@@ -13,7 +13,7 @@ from lifepod.lifecycle.vocabulary import ContainerSpec, PodSpec, ProbeKind, Runt
 
 
 class PodActions(NamedTuple):
-    """What one sync does, in this order: stop, make the sandbox, start. `changed`: an old sandbox was there."""
+    """What one sync does, in this order: stop, make the sandbox, start. `changed`: it takes the place of an old one."""
 
     sandbox_id: str = ""
     kill_pod: bool = False
@@ -102,8 +102,8 @@ def _cause_to_kill(c: ContainerSpec, container_id: str, results: ProbeResults) -
 
 
 def _with_new_sandbox(spec: PodSpec, report: RuntimeReport, need: SandboxNeed, profile: Profile) -> PodActions:
-    """What starts in a new sandbox, if one is made at all (lifecycle.md §4.1)."""
-    kill_only = PodActions(need.old_id, kill_pod=True, changed=bool(need.old_id))
+    """What starts in a new sandbox, if one is made at all; ephemeral containers wait for the next sync (lifecycle.md §4.1)."""
+    kill_only = PodActions(need.old_id, kill_pod=True)
     if spec.restart_policy == "Never" and need.attempt != 0 and report.containers:
         return kill_only
     regular = {c.name for c in spec.containers}
@@ -112,7 +112,6 @@ def _with_new_sandbox(spec: PodSpec, report: RuntimeReport, need: SandboxNeed, p
         return kill_only
     if spec.init_containers:
         starts = (spec.init_containers[0].name,)
-    starts = tuple(c.name for c in spec.ephemeral_containers if newest_of(report, c.name) is None) + starts
     return PodActions(need.old_id, bool(report.sandboxes), True, need.attempt, bool(need.old_id), (), starts)
 
 

@@ -78,12 +78,14 @@ def generate_status(d: Draft, is_terminal: bool = False) -> JsonObject:
 
 
 def _words(d: Draft, old: JsonObject, phase: str) -> tuple[str, str]:
-    """status.reason and message: kept while the phase stays, cleared when it changes (lifecycle.md §1.4.2)."""
-    if old.get("phase") == phase:
-        return old.get("reason", ""), old.get("message", "")
-    if d.pod.status.get("phase") == phase:
-        return d.pod.status.get("reason", ""), d.pod.status.get("message", "")
-    return "", ""
+    """status.reason and message: kept while the phase stays, the API's where we have none, cleared when it changes.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kubelet_pods.go: generateAPIPodStatus (lifecycle.md §1.4.2)
+    """
+    own, shown = (old, d.pod.status) if old.get("phase") == phase else ({}, d.pod.status)
+    if not own and shown.get("phase") != phase:
+        return "", ""
+    return own.get("reason") or shown.get("reason", ""), own.get("message") or shown.get("message", "")
 
 
 def _addresses(d: Draft, made: JsonObject, old: JsonObject) -> None:

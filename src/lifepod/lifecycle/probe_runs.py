@@ -11,6 +11,7 @@ from lifepod.lifecycle import event_reasons as say
 from lifepod.lifecycle import probes
 from lifepod.lifecycle.draft import Draft
 from lifepod.lifecycle.memory import ProbeWorker, UnderWay
+from lifepod.lifecycle.pod_phase import TERMINAL
 from lifepod.lifecycle.pod_spec import container_named
 from lifepod.lifecycle.pod_status import shown_containers, with_probe_result
 from lifepod.lifecycle.vocabulary import Ended, Probed, RunProbe
@@ -63,9 +64,19 @@ def _result_changed(d: Draft, worker: ProbeWorker) -> None:
         d.sync_wanted = True
 
 
+def _is_probed(d: Draft) -> bool:
+    """A pod whose phase is terminal is not probed any more, even while its containers are still being stopped.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/prober/worker.go: doProbe
+    """
+    if not d.probes or d.status is None or d.worker not in ("syncing", "terminating"):
+        return False
+    return d.status["phase"] not in TERMINAL
+
+
 def run_probes(d: Draft) -> None:
     """Begin every try that is due: at most one at a time per worker."""
-    if not d.probes or d.status is None or d.worker not in ("syncing", "terminating"):
+    if not _is_probed(d):
         return
     shown = shown_containers(d)
     d.probes = tuple([_ticked(d, w, shown.get(w.container)) if w.number == 0 else w for w in d.probes])
@@ -105,7 +116,7 @@ def _tick_after(tick: datetime, period: timedelta, now: datetime) -> datetime:
 
 
 def probe_moments(d: Draft) -> list[datetime]:
-    if not d.probes or d.status is None or d.worker not in ("syncing", "terminating"):
+    if not _is_probed(d):
         return []
     shown, moments = shown_containers(d), []
     for w in d.probes:

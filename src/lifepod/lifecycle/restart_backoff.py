@@ -52,8 +52,3 @@ def backoff_of(backoffs: tuple[Backoff, ...], key: str) -> Backoff | None:
 def with_backoff(backoffs: tuple[Backoff, ...], entry: Backoff) -> tuple[Backoff, ...]:
     """The entries with this one put in, in place of an older one of its key."""
     return (*(b for b in backoffs if b.key != entry.key), entry)
-
-
-def without_backoff(backoffs: tuple[Backoff, ...], key: str) -> tuple[Backoff, ...]:
-    """The entries without that key's."""
-    return tuple(b for b in backoffs if b.key != key)

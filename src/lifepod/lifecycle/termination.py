@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from lifepod.api.objects import JsonObject
 from lifepod.lifecycle import event_reasons as say
@@ -21,17 +22,18 @@ def effective_grace(spec: PodSpec, deletion_grace: int | None, asked: int | None
     return max(1, min(wishes) if wishes else spec.termination_grace_period_seconds)
 
 
-def begin_kill(c: ContainerSpec, container_id: str, grace: int, waits_for_turn: bool, now: datetime) -> Kill:
+def begin_kill(c: ContainerSpec, container_id: str, grace: int, after: tuple[str, ...], now: datetime) -> Kill:
     """The first stage of stopping a container: its hook, else its turn, else the stop (lifecycle.md §7.2)."""
+    kill = Kill(c.name, container_id, grace, "hook", now, None, after=after)
     if c.pre_stop is not None and grace > 0:
-        return Kill(c.name, container_id, grace, "hook", now, now + timedelta(seconds=grace))
-    return after_hook(Kill(c.name, container_id, grace, "hook", now, None), waits_for_turn, now)
+        return kill._replace(deadline=now + timedelta(seconds=grace))
+    return after_hook(kill, now)
 
 
-def after_hook(kill: Kill, waits_for_turn: bool, now: datetime) -> Kill:
+def after_hook(kill: Kill, now: datetime) -> Kill:
     """The hook is over or given up: whole seconds of it are taken from the grace period."""
     left = max(0, kill.grace_seconds - int((now - kill.since).total_seconds()))
-    if waits_for_turn and left > 0:
+    if kill.after and left > 0:
         return kill._replace(
             stage="turn", grace_seconds=left, since=now, deadline=now + timedelta(seconds=left), number=0
         )
@@ -42,19 +44,30 @@ def after_hook(kill: Kill, waits_for_turn: bool, now: datetime) -> Kill:
 
 def after_turn(kill: Kill, now: datetime) -> Kill:
     """Its turn has come, or its grace ran out while it waited."""
-    return after_hook(kill, False, now)
+    return after_hook(kill._replace(after=()), now)
 
 
-def has_turn(spec: PodSpec, name: str, report: RuntimeReport) -> bool:
-    """A sidecar is stopped once every regular container and every later sidecar ended (lifecycle.md §7.4).
+def let_end_first(spec: PodSpec, name: str, report: RuntimeReport) -> tuple[str, ...]:
+    """Whom a sidecar lets end first: the regular containers and the sidecars behind it, but none behind one that does not run.
+
+    A sidecar waits for the next one only; one that does not run waits for nobody (lifecycle.md §7.4).
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/kuberuntime_termination_order.go: newTerminationOrdering
+    """
+    running = {r.name for r in report.containers if r.state == "running"}
+    names = [c.name for c in spec.init_containers if c.kind == "sidecar"]
+    if name not in names:
+        return ()
+    behind = takewhile(running.__contains__, names[names.index(name) + 1 :])
+    return (*(c.name for c in spec.containers if c.name in running), *behind)
+
+
+def has_turn(kill: Kill, report: RuntimeReport) -> bool:
+    """Whether all have ended that end first.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/kuberuntime/kuberuntime_termination_order.go: waitForTurn
     """
-    running = {r.name for r in report.containers if r.state == "running"}
-    if any(c.name in running for c in spec.containers):
-        return False
-    names = [c.name for c in spec.init_containers if c.kind == "sidecar"]
-    return not any(n in running for n in names[names.index(name) + 1 :])
+    return not any(r.state == "running" and r.name in kill.after for r in report.containers)
 
 
 def terminated_for_good(spec: PodSpec, status: JsonObject, is_static: bool) -> JsonObject:

@@ -21,7 +21,7 @@ def termination_message(path: str, shown_path: str, policy: str, log_path: str, 
     `shown_path` is the path as the container knows it, for the error text.
     """
     text, problem = _read_end(path, shown_path)
-    if policy == "FallbackToLogsOnError" and not text and exit_code != 0:
+    if policy == "FallbackToLogsOnError" and not (text or problem) and exit_code != 0:
         return read_tail(log_path, _MAX_LOG_LINES, _MAX_LOG_BYTES).decode(errors="replace")
     return problem or text
 
