@@ -318,3 +318,29 @@ def test_minimum_ready_seconds_count_before_available(cluster, make_node):
     assert cluster.again(made)["status"]["numberUnavailable"] == 1
     cluster.run(10)
     assert cluster.again(made)["status"]["numberAvailable"] == 1
+
+
+def test_while_surging_a_pod_that_goes_does_not_hold_up_the_next(cluster, make_node):
+    cluster.add(make_node("n1"))
+    cluster.add(daemon_set({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}))
+    cluster.drive(DAEMON_SET)
+    run_all(cluster)
+    (pod,) = cluster.list("pods")
+    going = {**pod["metadata"], "deletionTimestamp": "2025-01-01T00:00:30Z", "finalizers": ["x"]}
+    cluster.change(pod, metadata=going)
+    cluster.settle()
+    assert len(cluster.list("pods")) == 2
+
+
+def test_while_surging_an_old_pod_that_is_ready_but_not_yet_available_stays(cluster, make_node):
+    cluster.add(make_node("n1"))
+    wanted = daemon_set({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}})
+    wanted["spec"]["minReadySeconds"] = 30
+    made = cluster.add(wanted)
+    cluster.drive(DAEMON_SET)
+    run_all(cluster)
+    update(cluster, made)
+    run_all(cluster)
+    assert images(cluster) == [("n1", "i"), ("n1", "new")]
+    cluster.run(30)
+    assert images(cluster) == [("n1", "new")]

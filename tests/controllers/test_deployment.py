@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lifepod.api.writes import ApiError
 from lifepod.controllers.deployment import DEPLOYMENT
 from lifepod.controllers.deployment_arithmetic import MAXIMUM, fenceposts, portion, scaled_in_proportion
 from lifepod.controllers.replica_set import REPLICA_SET
@@ -463,3 +464,49 @@ def test_a_recreated_deployment_comes_back_from_nothing(cluster):
         cluster.change(made, spec={**cluster.again(made)["spec"], "replicas": size})
         rolled(cluster, 3)
         assert sets(cluster) == {"busybox:1.36": size}
+
+
+def test_the_deployments_annotations_go_on_to_its_replica_set(cluster):
+    made = started(cluster)
+    now = cluster.again(made)
+    annotations = {**now["metadata"]["annotations"], "kubernetes.io/change-cause": "a new image"}
+    cluster.change(now, metadata={**now["metadata"], "annotations": annotations})
+    cluster.settle()
+    (rs,) = cluster.list("replicasets.apps")
+    assert rs["metadata"]["annotations"]["kubernetes.io/change-cause"] == "a new image"
+    assert rs["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "1"
+
+
+def test_a_replica_set_that_cannot_be_made_is_told_and_made_later(cluster):
+    def refuse(write):
+        refused = (write.verb, write.resource) == ("create", "replicasets.apps")
+        return ApiError({"code": 403, "reason": "Forbidden", "message": "exceeded quota"}) if refused else None
+
+    cluster.refuse = refuse
+    made = started(cluster)
+    cluster.run(1)
+    ((name, reason, text), *_) = cluster.events("d")
+    assert (name, reason) == ("d", "ReplicaSetCreateError")
+    assert text.startswith('Failed to create new replica set "d-')
+    assert text.endswith('": exceeded quota')
+    assert conditions(cluster.again(made))["Progressing"] == ("False", "ReplicaSetCreateError", text)
+    cluster.refuse = lambda write: None
+    cluster.run(10)
+    assert len(sets(cluster)) == 1
+    assert conditions(cluster.again(made))["Progressing"][0] == "True"
+
+
+def test_a_replica_set_that_is_there_already_is_found(cluster):
+    made = started(cluster, progressDeadlineSeconds=2147483647)
+    assert "Progressing" not in conditions(cluster.again(made))
+    cluster.log.clear()
+    cluster.change(made, spec={**made["spec"], "progressDeadlineSeconds": 600})
+    cluster.settle()
+    patches = [
+        w.body["status"]["conditions"] for w in cluster.log if w.resource == "deployments.apps" and w.verb == "patch"
+    ]
+    (name,) = (rs["metadata"]["name"] for rs in cluster.list("replicasets.apps"))
+    assert (patches[0][-1]["reason"], patches[0][-1]["message"]) == (
+        "FoundNewReplicaSet",
+        f'Found new replica set "{name}"',
+    )

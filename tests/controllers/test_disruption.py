@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from lifepod.api.objects import format_time
-from lifepod.controllers.disruption import DISRUPTION
+from lifepod.controllers.disruption import DISRUPTION, selector_text
 
 
 def budget(selector=None, **spec):
@@ -55,7 +55,7 @@ def counts(cluster, made):
         ({"maxUnavailable": 2}, 4, (3, 2, 4, 1)),
         ({"maxUnavailable": "30%"}, 4, (3, 2, 4, 1)),
         ({"maxUnavailable": 9}, 4, (3, 0, 4, 3)),
-        ({}, 4, (3, 1, 3, 2)),
+        ({}, 4, (3, 0, 0, 0)),
     ],
 )
 def test_how_many_may_go(cluster, make_pod, spec, scale, expected):
@@ -108,7 +108,8 @@ def test_an_unknown_owner_stops_all_evictions(cluster, make_pod):
     cluster.drive(DISRUPTION)
     status = cluster.again(made)["status"]
     assert (status["disruptionsAllowed"], status["conditions"][0]["reason"]) == (0, "SyncFailed")
-    assert cluster.events("b")[0][1] == "CalculateExpectedPodCountFailed"
+    text = 'Failed to calculate the number of expected pods: found no controllers for pod "p0"'
+    assert cluster.events("b")[0] == ("b", "CalculateExpectedPodCountFailed", text)
 
 
 def test_plain_pods_have_no_scale(cluster, make_pod):
@@ -116,6 +117,18 @@ def test_plain_pods_have_no_scale(cluster, make_pod):
     pods(cluster, make_pod, 2)
     cluster.drive(DISRUPTION)
     assert counts(cluster, made) == (2, 0, 0, 0)
+    shown = "&LabelSelector{MatchLabels:map[string]string{app: x,},MatchExpressions:[]LabelSelectorRequirement{},}"
+    _, reason, text = cluster.events("b")[0]
+    assert reason == "UnmanagedPods"
+    assert text.startswith(f"Pods selected by this PodDisruptionBudget (selector: {shown}) were found to be unmanaged.")
+
+
+def test_a_selector_is_shown_as_go_prints_it():
+    expressions = [{"key": "a", "operator": "In", "values": ["x", "y"]}, {"key": "b", "operator": "Exists"}]
+    assert selector_text({"matchExpressions": expressions}) == (
+        "&LabelSelector{MatchLabels:map[string]string{},MatchExpressions:[]LabelSelectorRequirement{"
+        "LabelSelectorRequirement{Key:a,Operator:In,Values:[x y],},LabelSelectorRequirement{Key:b,Operator:Exists,Values:[],},},}"
+    )
 
 
 def test_an_eviction_not_yet_seen_counts_for_two_minutes(cluster, make_pod):
@@ -130,6 +143,9 @@ def test_an_eviction_not_yet_seen_counts_for_two_minutes(cluster, make_pod):
     cluster.run(timedelta(minutes=2).total_seconds())
     assert counts(cluster, made) == (2, 1, 2, 1)
     assert "disruptedPods" not in cluster.again(made)["status"]
+    assert cluster.events("p0") == [
+        ("p0", "NotDeleted", "Pod was expected by PDB default/default to be deleted but it wasn't")
+    ]
 
 
 def test_scaling_the_owner_counts_anew(cluster, make_pod):

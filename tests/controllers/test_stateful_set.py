@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.controllers.conftest import refusal
 
 from lifepod.controllers.revision_history import template_of
 from lifepod.controllers.stateful_set import STATEFUL_SET
@@ -365,3 +366,27 @@ def test_the_subdomain_of_a_pod_is_the_sets_service_if_it_names_one(cluster, ser
     cluster.add(stateful_set(1, serviceName=service))
     cluster.drive(STATEFUL_SET)
     assert cluster.list("pods")[0]["spec"].get("subdomain") == subdomain
+
+
+def test_a_refused_claim_is_told_of(cluster):
+    cluster.refuse = lambda w: refusal(403, "Forbidden", "no") if w.resource == "persistentvolumeclaims" else None
+    cluster.add(stateful_set(1, claims=["data"]))
+    cluster.drive(STATEFUL_SET)
+    text = "create Claim data-web-0 for Pod web-0 in StatefulSet web failed error: no"
+    assert cluster.events("web")[0] == ("web", "FailedCreate", text)
+
+
+def test_an_update_is_through_only_when_as_many_pods_as_wanted_have_it(cluster):
+    made = cluster.add(stateful_set(1))
+    cluster.drive(STATEFUL_SET)
+    ready(cluster)
+    first = cluster.again(made)["status"]["currentRevision"]
+    changed(cluster, made, replicas=2)
+    cluster.settle()
+    ready(cluster, "web-1")
+    cluster.delete(cluster.get("pods", "default", "web-0"))
+    cluster.settle()
+    assert cluster.again(made)["status"]["currentRevision"] == first
+    ready(cluster)
+    status = cluster.again(made)["status"]
+    assert status["currentRevision"] == status["updateRevision"] != first

@@ -31,7 +31,7 @@ from lifepod.controllers.outcome import (
 )
 from lifepod.controllers.ownership import is_being_deleted, key_of, labels_of, name_of, namespace_of
 from lifepod.controllers.pod_claims import claimed_pods
-from lifepod.controllers.pod_facts import available_at, is_available, phase_of
+from lifepod.controllers.pod_facts import available_at, is_available, is_ready, phase_of
 from lifepod.controllers.pod_owner_keys import pod_owner_keys
 from lifepod.controllers.revision_history import HASH, hash_of, history_of, superfluous
 from lifepod.controllers.view import Key
@@ -152,7 +152,7 @@ def _plan(
         if rule.should_run and not there:
             plan.nodes.append(name)
         elif rule.may_stay:
-            plan = _tidied(look, owner, name, there, digest, plan)
+            plan = _tidied(look, owner, name, there, digest, plan, is_wanted=rule.should_run)
         else:
             plan.doomed.extend(pod for pod in there if not is_being_deleted(pod))
     known = {name_of(node) for node in nodes}
@@ -164,7 +164,16 @@ def _plan(
     return plan
 
 
-def _tidied(look: Look, owner: JsonObject, node: str, pods: Sequence[JsonObject], digest: str, plan: _Plan) -> _Plan:
+def _tidied(
+    look: Look,
+    owner: JsonObject,
+    node: str,
+    pods: Sequence[JsonObject],
+    digest: str,
+    plan: _Plan,
+    *,
+    is_wanted: bool,
+) -> _Plan:
     """Ended pods are deleted, failed ones ever more slowly; of several that run, one stays."""
     running: list[JsonObject] = []
     for pod in pods:
@@ -186,6 +195,9 @@ def _tidied(look: Look, owner: JsonObject, node: str, pods: Sequence[JsonObject]
             plan.doomed.append(pod)
         else:
             running.append(pod)
+    if not running and is_wanted and surge_of(owner, 1):
+        # While surging, a pod that goes does not hold up the next.
+        plan.nodes.append(node)
     plan.doomed.extend(_doubles(owner, running, digest, look.now))
     return plan
 
@@ -198,7 +210,7 @@ def _doubles(owner: JsonObject, running: Sequence[JsonObject], digest: str, now:
     new = [pod for pod in running if is_updated(pod, digest)]
     old = [pod for pod in running if not is_updated(pod, digest)]
     doomed = new[1:] + old[1:]
-    if new and old and (not is_available(old[0], minimum, now) or is_available(new[0], minimum, now)):
+    if new and old and (not is_ready(old[0]) or is_available(new[0], minimum, now)):
         doomed.append(old[0])
     return doomed
 

@@ -63,6 +63,7 @@ REPLICA_SETS = "replicasets.apps"
 REVISION = "deployment.kubernetes.io/revision"
 HISTORY = "deployment.kubernetes.io/revision-history"
 HASH = "pod-template-hash"
+NOT_CREATED = "ReplicaSetCreateError"
 NOT_COPIED = frozenset(
     (
         "kubectl.kubernetes.io/last-applied-configuration",
@@ -117,6 +118,9 @@ def reconcile(look: Look) -> Outcome:
     paused = _pause_condition(look, deployment)
     if paused is not None:
         return paused
+    fix = _revision_fix(look, sets)
+    if fix:
+        return Outcome(fix)
     if deployment["spec"].get("paused"):
         return _told(look, sets, _scaling(sets) or _clean_up(sets), with_rollout=False)
     if _is_scaling_event(sets):
@@ -144,9 +148,6 @@ def _roll(look: Look, sets: _Sets) -> Outcome:
     if sets.new is None:
         return _create_new(look, sets)
     deployment, new = sets.deployment, sets.new
-    fix = _revision_fix(sets)
-    if fix:
-        return Outcome(fix)
     want = replicas_of(deployment)
     have = replicas_of(new)
     target = want if have > want else new_replicas(deployment, sets.every, have)
@@ -169,9 +170,6 @@ def _recreate(look: Look, sets: _Sets) -> Outcome:
         return _told(look, sets, ())
     if sets.new is None:
         return _create_new(look, sets)
-    fix = _revision_fix(sets)
-    if fix:
-        return Outcome(fix)
     if replicas_of(sets.new) != replicas_of(deployment):
         return _told(look, sets, ((_scale(deployment, sets.new, replicas_of(deployment)),),))
     return _told(look, sets, _clean_up(sets) if is_complete(deployment, deployment.get("status") or {}) else ())
@@ -261,7 +259,10 @@ def _create_new(look: Look, sets: _Sets) -> Outcome:
     if size > 0:
         text = f"Scaled up replica set {full} from 0 to {size}"
         event = ObjectEvent(deployment, "Normal", "ScalingReplicaSet", text)
-    stages: list[Stage] = [(Wish(Write("create", REPLICA_SETS, namespace, full, replica_set), event),)]
+    failed = f'Failed to create new replica set "{full}": '
+    stages: list[Stage] = _told_of_refusal(look, deployment, failed)
+    otherwise = ObjectEvent(deployment, "Warning", NOT_CREATED, failed)
+    stages.append((Wish(Write("create", REPLICA_SETS, namespace, full, replica_set), event, otherwise),))
     # Through the status, as upstream does: there annotations may change without a new generation.
     told: JsonObject = {"metadata": {"annotations": {REVISION: revision}}}
     if has_deadline(deployment):
@@ -274,11 +275,23 @@ def _create_new(look: Look, sets: _Sets) -> Outcome:
     return Outcome(tuple(stages))
 
 
+def _told_of_refusal(look: Look, deployment: JsonObject, failed: str) -> list[Stage]:
+    """That the ReplicaSet could not be made the last time, before it is tried again."""
+    refused = look.refused
+    if refused is None or (refused.write.verb, refused.write.resource) != ("create", REPLICA_SETS):
+        return []
+    conditions = (deployment.get("status") or {}).get("conditions") or []
+    told = set_condition(conditions, "Progressing", "False", NOT_CREATED, failed + refused.message, look.now)
+    if not has_deadline(deployment) or told == conditions:
+        return []
+    patch = {"status": {"conditions": told}}
+    return [(Wish(Write("patch", RESOURCE, look.key[0], look.key[1], patch, subresource="status")),)]
+
+
 def _new_replica_set(deployment: JsonObject, name: str, digest: str, revision: str, size: int) -> JsonObject:
     template = deployment["spec"]["template"]
     labels = {**((template.get("metadata") or {}).get("labels") or {}), HASH: digest}
     selector = deployment["spec"]["selector"]
-    copied = {k: v for k, v in annotations_of(deployment).items() if k not in NOT_COPIED}
     spec: JsonObject = {
         "replicas": size,
         "selector": {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), HASH: digest}},
@@ -293,11 +306,16 @@ def _new_replica_set(deployment: JsonObject, name: str, digest: str, revision: s
             "name": name,
             "namespace": namespace_of(deployment),
             "labels": labels,
-            "annotations": {**copied, **_size_annotations(deployment), REVISION: revision},
+            "annotations": {**_copied_annotations(deployment), **_size_annotations(deployment), REVISION: revision},
             "ownerReferences": [controller_reference(deployment)],
         },
         "spec": spec,
     }
+
+
+def _copied_annotations(deployment: JsonObject) -> dict[str, str]:
+    """The Deployment's annotations that its ReplicaSets have too."""
+    return {k: v for k, v in annotations_of(deployment).items() if k not in NOT_COPIED}
 
 
 def _revision_of(replica_set: JsonObject) -> int:
@@ -309,28 +327,45 @@ def _highest_revision(sets: Sequence[JsonObject]) -> int:
     return max((_revision_of(rs) for rs in sets), default=0)
 
 
-def _revision_fix(sets: _Sets) -> tuple[Stage, ...]:
-    """An old ReplicaSet that is the new one again (rollout undo) gets the next revision; the Deployment shows it."""
+def _revision_fix(look: Look, sets: _Sets) -> tuple[Stage, ...]:
+    """What the new ReplicaSet and the Deployment lack to tell of each other, before anything is scaled.
+
+    An old ReplicaSet that is the new one again (rollout undo) gets the next revision, and the Deployment shows it; the
+    Deployment's annotations (`kubernetes.io/change-cause`) go on to the ReplicaSet; one that was found is told.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/deployment/sync.go: getNewReplicaSet; util/deployment_util.go:
+            SetNewReplicaSetAnnotations
+    """
     new, deployment = sets.new, sets.deployment
-    assert new is not None
+    if new is None:
+        return ()
     revision = _revision_of(new)
     stages: list[Stage] = []
     wanted = _highest_revision(sets.old) + 1
     changed: JsonObject = {}
+    annotations = dict(_copied_annotations(deployment).items() - annotations_of(new).items())
     if revision < wanted:
         history = annotations_of(new).get(HISTORY, "")
-        annotations = {REVISION: str(wanted)}
+        annotations[REVISION] = str(wanted)
         if revision:
             annotations[HISTORY] = f"{history},{revision}" if history else str(revision)
-        changed["metadata"] = {"annotations": annotations}
         revision = wanted
+    if annotations:
+        changed["metadata"] = {"annotations": annotations}
     minimum = deployment["spec"].get("minReadySeconds") or 0
     if (new["spec"].get("minReadySeconds") or 0) != minimum:
         changed["spec"] = {"minReadySeconds": minimum}
     if changed:
         stages.append((Wish(Write("patch", REPLICA_SETS, namespace_of(new), name_of(new), changed)),))
+    patch: JsonObject = {}
     if annotations_of(deployment).get(REVISION) != str(revision):
-        patch = {"metadata": {"annotations": {REVISION: str(revision)}}}
+        patch["metadata"] = {"annotations": {REVISION: str(revision)}}
+    conditions = (deployment.get("status") or {}).get("conditions") or []
+    if has_deadline(deployment) and progressing(conditions) is None:
+        text = f'Found new replica set "{name_of(new)}"'
+        told = set_condition(conditions, "Progressing", "True", "FoundNewReplicaSet", text, look.now)
+        patch["status"] = {"conditions": told}
+    if patch:
         write = Write("patch", RESOURCE, namespace_of(deployment), name_of(deployment), patch, subresource="status")
         stages.append((Wish(write),))
     return tuple(stages)
@@ -382,7 +417,7 @@ def _pause_condition(look: Look, deployment: JsonObject) -> Outcome | None:
 def _told(look: Look, sets: _Sets, stages: tuple[Stage, ...], *, with_rollout: bool = True) -> Outcome:
     """The step, then the status as it was before it; the step's own changes lead to the next look.
 
-    The Progressing condition belongs to rolling out: while scaling, paused or being deleted it stays as it is.
+    Progressing and ReplicaFailure belong to rolling out: while scaling, paused or being deleted they stay as they are.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/controller/deployment/sync.go: syncDeploymentStatus; progress.go: syncRolloutStatus
     """
@@ -390,7 +425,7 @@ def _told(look: Look, sets: _Sets, stages: tuple[Stage, ...], *, with_rollout: b
     status = status_of(deployment, sets.new, sets.every, look.now)
     if with_rollout:
         status = with_progress(deployment, sets.new, status, look.now)
-    status = with_failures(status, sets.every, sets.new, look.now)
+        status = with_failures(status, sets.every, sets.new, look.now)
     if status != (deployment.get("status") or {}):
         stages = (*stages, (status_wish(RESOURCE, deployment, status),))
     late = times_out_at(deployment, status)

@@ -218,11 +218,11 @@ def _missing_claims(picture: _Picture, ordinal: int) -> Iterable[Wish]:
     for claim in new_claims(owner, ordinal):
         name = name_of(claim)
         if picture.view.get(CLAIMS, namespace_of(owner), name) is None:
-            text = f"create Claim {name} Pod {name_of(owner)}-{ordinal} in StatefulSet {name_of(owner)}"
+            text, pod = f"create Claim {name}", f"Pod {name_of(owner)}-{ordinal} in StatefulSet {name_of(owner)}"
             yield Wish(
                 Write("create", CLAIMS, namespace_of(owner), name, claim),
-                ObjectEvent(owner, "Normal", "SuccessfulCreate", f"{text} success"),
-                ObjectEvent(owner, "Warning", "FailedCreate", f"{text} failed error: "),
+                ObjectEvent(owner, "Normal", "SuccessfulCreate", f"{text} {pod} success"),
+                ObjectEvent(owner, "Warning", "FailedCreate", f"{text} for {pod} failed error: "),
             )
 
 

@@ -36,9 +36,10 @@ def counted(owner: JsonObject, pods: Sequence[JsonObject], current: str, update:
 
 
 def completed(owner: JsonObject, status: JsonObject) -> JsonObject:
-    """Once every pod is updated and ready, the update revision is the current one; then zeros are left out."""
+    """Once every pod that should be is updated and ready, the update revision is the current one; zeros are left out."""
     rolling = (owner["spec"].get("updateStrategy") or {}).get("type") != "OnDelete"
-    if rolling and status["updatedReplicas"] == status["replicas"] == status["readyReplicas"]:
+    want = owner["spec"].get("replicas", 1)
+    if rolling and want == status["updatedReplicas"] == status["replicas"] == status["readyReplicas"]:
         status = {
             **status,
             "currentReplicas": status["updatedReplicas"],
