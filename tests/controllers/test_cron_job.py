@@ -319,3 +319,22 @@ def test_a_job_template_without_labels_makes_jobs_without_labels(cluster):
     cluster.drive(CRON_JOB)
     cluster.run(60)
     assert "labels" not in cluster.list("jobs.batch")[0]["metadata"]
+
+
+def test_a_delay_counts_from_the_last_time_whatever_happens_meanwhile(cluster):
+    made = cluster.add(cron_job("@every 5m"))
+    cluster.drive(CRON_JOB)
+    cluster.run(180)
+    now = cluster.again(made)
+    cluster.change(now, metadata={**now["metadata"], "labels": {"a": "b"}})
+    cluster.run(119)
+    assert jobs(cluster) == []
+    cluster.run(1)
+    assert jobs(cluster) == [f"cj-{number('2025-01-01T00:05')}"]
+
+
+def test_a_day_that_no_month_has_is_told(cluster):
+    cluster.add(cron_job("0 0 31 2 *"))
+    cluster.drive(CRON_JOB)
+    text = "invalid schedule: 0 0 31 2 * : time difference between two schedules is less than 1 second"
+    assert cluster.events("cj") == [("cj", "InvalidSchedule", text)]

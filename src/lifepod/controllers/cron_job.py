@@ -186,8 +186,11 @@ def _scheduled(look: Look, cron_job: JsonObject, zone_of: Zones) -> Outcome:
     except ScheduleError as exc:
         text = f'unparseable schedule: "{spec["schedule"]}" : {exc}'
         return _told(cron_job, "Warning", "UnparseableSchedule", text)
+    if schedule.next(look.now) is None:
+        text = f"invalid schedule: {spec['schedule']} : time difference between two schedules is less than 1 second"
+        return _told(cron_job, "Warning", "InvalidSchedule", text)
     due, many = latest_due(cron_job, schedule, look.now)
-    wake_at = schedule.next(due or look.now)
+    wake_at = _next_look(cron_job, schedule, look.now)
     if due is None:
         return Outcome(wake_at=wake_at)
     missed: tuple[ObjectEvent, ...] = ()
@@ -196,6 +199,22 @@ def _scheduled(look: Look, cron_job: JsonObject, zone_of: Zones) -> Outcome:
         missed = (ObjectEvent(cron_job, "Warning", "TooManyMissedTimes", text),)
     started = _start(look, cron_job, due, zone)
     return started._replace(events=(*missed, *started.events), wake_at=wake_at)
+
+
+def _next_look(cron_job: JsonObject, schedule: Schedule, now: datetime) -> datetime | None:
+    """When the next Job is due, counted from the last: `@every` does not begin anew with each look.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/cronjob/utils.go: nextScheduleTimeDuration
+    """
+    spec = {name: value for name, value in cron_job["spec"].items() if name != "startingDeadlineSeconds"}
+    last, _ = latest_due({**cron_job, "spec": spec}, schedule, now)
+    return schedule.next(last or _counted_from(cron_job))
+
+
+def _counted_from(cron_job: JsonObject) -> datetime:
+    """The last scheduled time; of a new CronJob its creation."""
+    last = (cron_job.get("status") or {}).get("lastScheduleTime")
+    return parse_time(last or cron_job["metadata"]["creationTimestamp"])
 
 
 def _told(cron_job: JsonObject, type_: str, reason: str, text: str) -> Outcome:
@@ -250,8 +269,7 @@ def latest_due(cron_job: JsonObject, schedule: Schedule, now: datetime) -> tuple
 
     Source: k8s.io/kubernetes v1.34.4 pkg/controller/cronjob/utils.go: mostRecentScheduleTime, nextScheduleTime
     """
-    last = (cron_job.get("status") or {}).get("lastScheduleTime")
-    earliest = parse_time(last or cron_job["metadata"]["creationTimestamp"])
+    earliest = _counted_from(cron_job)
     deadline = cron_job["spec"].get("startingDeadlineSeconds")
     if deadline is not None:
         earliest = max(earliest, now - timedelta(seconds=deadline))
