@@ -243,7 +243,38 @@ def test_a_claim_whose_volume_went_to_another_is_lost(cluster):
     cluster.change(found, spec=spec)
     cluster.settle()
     assert cluster.again(made)["status"]["phase"] == "Lost"
-    assert cluster.events("data")[0][1] == "ClaimMisbound"
+    text = "Two claims are bound to the same volume, this one is bound incorrectly"
+    assert cluster.events("data")[0] == ("data", "ClaimMisbound", text)
+
+
+def test_a_bound_claim_that_names_no_volume_any_more_is_lost(cluster):
+    cluster.add(volume())
+    made = cluster.add(claim(class_name=""))
+    cluster.drive(BINDING)
+    spec = {k: v for k, v in cluster.again(made)["spec"].items() if k != "volumeName"}
+    cluster.change(made, spec=spec)
+    cluster.settle()
+    assert cluster.again(made)["status"]["phase"] == "Lost"
+    text = "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!"
+    assert cluster.events("data")[0] == ("data", "ClaimLost", text)
+
+
+@pytest.mark.parametrize(
+    ("has", "wants", "why"),
+    [
+        ({"size": "1Mi"}, {}, "requested PV is too small"),
+        ({"class_name": "fast"}, {}, "storageClassName does not match"),
+        ({"volumeAttributesClassName": "gold"}, {}, "volumeAttributesClassName does not match"),
+        ({}, {"volumeMode": "Block"}, "incompatible volumeMode"),
+        ({}, {"accessModes": ["ReadWriteMany"]}, "incompatible accessMode"),
+    ],
+)
+def test_a_named_volume_that_does_not_fit_is_told(cluster, has, wants, why):
+    cluster.add(volume(**has))
+    made = cluster.add(claim(class_name="", volumeName="pv", **wants))
+    cluster.drive(BINDING)
+    assert cluster.again(made)["status"]["phase"] == "Pending"
+    assert cluster.events() == [("data", "VolumeMismatch", f'Cannot bind to requested volume "pv": {why}')]
 
 
 # ------------------------------------------------------------------------------------------------ protection

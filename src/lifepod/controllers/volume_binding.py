@@ -73,14 +73,19 @@ def volume_binding_controller(folder: str) -> Controller:
 
 
 def _check_bound(view: View, claim: JsonObject) -> Outcome:
-    """A bound claim whose volume is gone, or belongs to another, is Lost; one that was half bound is finished."""
+    """A bound claim whose volume is gone, or belongs to another, is Lost; one that was half bound is finished.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/volume/persistentvolume/pv_controller.go: syncBoundClaim
+    """
+    if not claim["spec"].get("volumeName"):
+        text = "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!"
+        return _lost(claim, text, "ClaimLost")
     volume = view.get(VOLUMES, "", str(claim["spec"].get("volumeName") or ""))
     if volume is None:
         return _lost(claim, "Bound claim has lost its PersistentVolume. Data on the volume is lost!", "ClaimLost")
     if volume["spec"].get("claimRef") is not None and not refers_to(volume, claim):
-        return _lost(
-            claim, "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!", "ClaimMisbound"
-        )
+        text = "Two claims are bound to the same volume, this one is bound incorrectly"
+        return _lost(claim, text, "ClaimMisbound")
     stages = _binding(claim, volume)
     return Outcome(stages) if stages else NOTHING
 
@@ -140,6 +145,9 @@ def _bind_to_wanted(view: View, claim: JsonObject, name: str) -> Outcome:
         return NOTHING
     if volume["spec"].get("claimRef") is not None and not refers_to(volume, claim):
         return _tell(claim, "Warning", "FailedBinding", f'volume "{name}" already bound to a different claim.')
+    mismatch = mismatch_of(volume, claim) if volume["spec"].get("claimRef") is None else None
+    if mismatch is not None:
+        return _tell(claim, "Warning", "VolumeMismatch", f'Cannot bind to requested volume "{name}": {mismatch}')
     return Outcome(_binding(claim, volume))
 
 
@@ -168,15 +176,28 @@ def _size(amounts: JsonObject | None) -> int:
 
 
 def _fits(volume: JsonObject, claim: JsonObject) -> bool:
+    selector = claim["spec"].get("selector")
+    return mismatch_of(volume, claim) is None and (selector is None or selects(selector, labels_of(volume)))
+
+
+def mismatch_of(volume: JsonObject, claim: JsonObject) -> str | None:
+    """Why the claim cannot have this volume, in upstream's words; None when it can.
+
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/volume/persistentvolume/pv_controller.go: checkVolumeSatisfyClaim
+    """
     has, wants = volume["spec"], claim["spec"]
-    selector = wants.get("selector")
-    return (
-        (has.get("storageClassName") or "") == (wants.get("storageClassName") or "")
-        and (has.get("volumeMode") or "Filesystem") == (wants.get("volumeMode") or "Filesystem")
-        and set(wants.get("accessModes") or ()) <= set(has.get("accessModes") or ())
-        and _size(has.get("capacity")) >= _size((wants.get("resources") or {}).get("requests"))
-        and (selector is None or selects(selector, labels_of(volume)))
-    )
+    if is_being_deleted(volume):
+        return f'the volume is marked for deletion "{name_of(volume)}"'
+    if _size(has.get("capacity")) < _size((wants.get("resources") or {}).get("requests")):
+        return "requested PV is too small"
+    for member in ("storageClassName", "volumeAttributesClassName"):
+        if (has.get(member) or "") != (wants.get(member) or ""):
+            return f"{member} does not match"
+    if (has.get("volumeMode") or "Filesystem") != (wants.get("volumeMode") or "Filesystem"):
+        return "incompatible volumeMode"
+    if not set(wants.get("accessModes") or ()) <= set(has.get("accessModes") or ()):
+        return "incompatible accessMode"
+    return None
 
 
 # ------------------------------------------------------------------------------------------------ writes
