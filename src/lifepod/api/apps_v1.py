@@ -11,6 +11,12 @@ from lifepod.api.defaults_workloads import (
 from lifepod.api.first_status import starting_with
 from lifepod.api.honoured_warnings import template_warnings
 from lifepod.api.kinds import Kind, scale_of, status_of
+from lifepod.api.validation_status import (
+    daemon_set_status_errors,
+    deployment_status_errors,
+    replica_set_status_errors,
+    stateful_set_status_errors,
+)
 from lifepod.api.validation_workloads import (
     controller_revision_errors,
     controller_revision_update_errors,
@@ -61,6 +67,7 @@ KINDS = (
         validate=daemon_set_errors,
         warnings=template_warnings("spec", "template", "spec"),
         validate_update=daemon_set_update_errors,
+        validate_status=daemon_set_status_errors,
     ),
     Kind(
         group="apps",
@@ -83,6 +90,7 @@ KINDS = (
         validate=deployment_errors,
         warnings=template_warnings("spec", "template", "spec"),
         validate_update=deployment_update_errors,
+        validate_status=deployment_status_errors,
     ),
     Kind(
         group="apps",
@@ -106,6 +114,7 @@ KINDS = (
         validate=replica_set_errors,
         warnings=template_warnings("spec", "template", "spec"),
         validate_update=replica_set_update_errors,
+        validate_status=replica_set_status_errors,
     ),
     Kind(
         group="apps",
@@ -128,5 +137,6 @@ KINDS = (
         validate=stateful_set_errors,
         warnings=template_warnings("spec", "template", "spec"),
         validate_update=stateful_set_update_errors,
+        validate_status=stateful_set_status_errors,
     ),
 )

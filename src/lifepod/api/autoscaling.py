@@ -7,6 +7,7 @@ from lifepod.api.defaults_cluster import default_autoscaler, default_autoscaler_
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
 from lifepod.api.validation_autoscaling import autoscaler_errors, autoscaler_update_errors
+from lifepod.api.validation_status import autoscaler_status_errors
 
 _STATUS = {"currentReplicas": 0, "desiredReplicas": 0}
 
@@ -27,6 +28,7 @@ KINDS = (
         prepare_create=starting_with(_STATUS),
         validate=autoscaler_errors,
         validate_update=autoscaler_update_errors,
+        validate_status=autoscaler_status_errors,
     ),
     Kind(
         group="autoscaling",

@@ -8,6 +8,7 @@ from lifepod.api.honoured_warnings import template_warnings
 from lifepod.api.job_writes import prepared_job
 from lifepod.api.kinds import Kind, status_of
 from lifepod.api.validation_job import cron_job_errors, cron_job_update_errors, job_errors, job_update_errors
+from lifepod.api.validation_job_status import job_status_errors
 
 KINDS = (
     Kind(
@@ -47,5 +48,6 @@ KINDS = (
         validate=job_errors,
         warnings=template_warnings("spec", "template", "spec"),
         validate_update=job_update_errors,
+        validate_status=job_status_errors,
     ),
 )

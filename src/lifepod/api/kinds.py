@@ -65,7 +65,8 @@ class Kind(NamedTuple):
     default(obj)            fills in upstream's defaults; idempotent, run on every write
     prepare_create(obj)     what upstream's strategy does before validation (status reset, generated selector…)
     prepare_update(obj, old)  likewise for an update; keeps what a client may not change. Status is kept by the caller.
-    validate(obj)           errors of a new object; validate_update(obj, old) those of a change, immutable fields included
+    validate(obj)           errors of a new object; validate_update(obj, old) those of a change, immutable fields included;
+                            validate_status(obj, old) those of a write to `/status`
     fields                  selectable fields beside metadata.name/namespace: label → path
     storage                 the resource under which objects of this kind are kept when it is another's ("" = its own):
                             `events.events.k8s.io` keeps its objects as `events`. Then to_storage(obj) turns this shape
@@ -75,6 +76,7 @@ class Kind(NamedTuple):
     is_custom, printer_columns  of a CustomResourceDefinition: its additionalPrinterColumns as they stand there
     custom_schema           its openAPIV3Schema
     warnings(obj, old)      texts for `Warning:` headers on a write; old is None on create
+    deprecation             the text of the `Warning:` header of every answer, "" for a kind that will stay
     """
 
     group: str
@@ -97,6 +99,7 @@ class Kind(NamedTuple):
     prepare_update: Callable[[JsonObject, JsonObject], JsonObject] = _keep_status
     validate: Callable[[JsonObject], list[FieldError]] = _no_errors
     validate_update: Callable[[JsonObject, JsonObject], list[FieldError]] = _no_update_errors
+    validate_status: Callable[[JsonObject, JsonObject], list[FieldError]] = _no_update_errors
     fields: Mapping[str, tuple[str, ...]] = {}
     storage: str = ""
     to_storage: Callable[[JsonObject], JsonObject] = _same
@@ -105,6 +108,7 @@ class Kind(NamedTuple):
     printer_columns: tuple[JsonObject, ...] = ()
     custom_schema: JsonObject | None = None
     warnings: Callable[[JsonObject, JsonObject | None], tuple[str, ...]] = _no_warnings
+    deprecation: str = ""
 
     @property
     def is_stored(self) -> bool:

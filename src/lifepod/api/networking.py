@@ -19,6 +19,7 @@ from lifepod.api.validation_networking import (
     network_policy_errors,
     network_policy_update_errors,
 )
+from lifepod.api.validation_status import ingress_status_errors
 
 KINDS = (
     Kind(
@@ -49,6 +50,7 @@ KINDS = (
         prepare_create=starting_with({"loadBalancer": {}}),
         validate=ingress_errors,
         validate_update=ingress_update_errors,
+        validate_status=ingress_status_errors,
     ),
     Kind(
         group="networking.k8s.io",

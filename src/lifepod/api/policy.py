@@ -5,6 +5,7 @@ from __future__ import annotations
 from lifepod.api.first_status import starting_with
 from lifepod.api.kinds import Kind, status_of
 from lifepod.api.validation_policy import budget_errors, budget_update_errors
+from lifepod.api.validation_status import budget_status_errors
 
 KINDS = (
     Kind(
@@ -25,5 +26,6 @@ KINDS = (
         ),
         validate=budget_errors,
         validate_update=budget_update_errors,
+        validate_status=budget_status_errors,
     ),
 )

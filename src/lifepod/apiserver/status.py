@@ -68,7 +68,8 @@ def replace_status(
     if api.session is not None:
         made = as_webhooks_want(api, Call("UPDATE", kind, new, old, options, subresource))
         new = {**new, "status": made["status"]} if "status" in made else new
-    if kind.is_custom and (errors := kind.validate_update(new, old)):
+    validate = kind.validate_update if kind.is_custom else kind.validate_status
+    if errors := validate(new, old):
         raise invalid_object(kind, new["metadata"]["name"], errors)
     agree(api, Call("UPDATE", kind, new, old, options, subresource))
     return write(api, kind, new, old, options)
