@@ -93,6 +93,11 @@ def test_a_sync_that_began_several_things_is_followed_by_two(
     assert Told(pod_json(spec), script).run(30).syncs() == syncs
 
 
+def test_pull_secrets_that_nobody_has_are_told_of_every_minute() -> None:
+    """lifecycle.md §5: the regular resync."""
+    assert Told(pod_json({"containers": [container()]})).run(130).syncs() == [0, 0, 0, 60, 120]
+
+
 @dataclass
 class Stubborn(World):
     """A world whose runtime cannot start the first containers, and leaves them created."""
