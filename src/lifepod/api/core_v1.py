@@ -85,6 +85,7 @@ KINDS = (
         schema="io.k8s.api.core.v1.ComponentStatus",
         short_names=("cs",),
         verbs=("get", "list"),
+        deprecation="v1 ComponentStatus is deprecated in v1.19+",
     ),
     Kind(
         group="",
@@ -109,6 +110,7 @@ KINDS = (
         short_names=("ep",),
         create_on_update=True,
         default=default_endpoints,
+        deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
         validate=endpoints_errors,
         validate_update=endpoints_update_errors,
     ),

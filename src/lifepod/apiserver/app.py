@@ -96,7 +96,7 @@ class App:
         except Exception as problem:  # noqa: BLE001 - the outermost edge: one bad request must not end the server
             answer = self._broken(request, problem)
         if isinstance(answer, tuple):
-            return self._finished(answer, number)
+            return self._finished(request, answer, number)
         return self._later(request, answer, number)
 
     async def _later(self, request: Request, waiting: Awaitable[Whole], number: int) -> Whole:
@@ -110,7 +110,7 @@ class App:
             answer = self._refused(request, error)
         except Exception as problem:  # noqa: BLE001 - as above
             answer = self._broken(request, problem)
-        return self._finished(answer, number)
+        return self._finished(request, answer, number)
 
     def _refused(self, request: Request, error: ApiError) -> Response:
         response = status_response(error)
@@ -123,10 +123,12 @@ class App:
         _log.exception("%s %s: our own mistake, answered with 500", request.method, request.path, exc_info=problem)
         return status_response(internal_error(f"{type(problem).__name__}: {problem}"))
 
-    def _finished(self, answer: Whole, number: int) -> Whole:
+    def _finished(self, request: Request, answer: Whole, number: int) -> Whole:
         """The answer with the headers that every one carries."""
         audit_id = f"{self._audit_prefix[:8]}-{self._audit_prefix[8:12]}-4{self._audit_prefix[12:15]}-8{self._audit_prefix[15:18]}-{number:012x}"
         headers: Headers = answer.headers
+        if request.answer_headers:
+            headers = (*request.answer_headers, *headers)
         if any(name == "Cache-Control" for name, _ in headers):
             headers = (("Audit-Id", audit_id), *headers)
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lifepod.api.custom_deprecation import deprecation_of
 from lifepod.api.custom_resource import as_version, custom_resource_rules, finalizer_warnings, unread_rules_of
 from lifepod.api.kinds import Kind, Subresource
 from lifepod.api.objects import JsonObject, dig, format_time
@@ -144,6 +145,7 @@ def _kind(definition: JsonObject, version: JsonObject, schema: JsonObject) -> Ki
         fields={f["jsonPath"].lstrip("."): tuple(f["jsonPath"].lstrip(".").split(".")) for f in fields},
         is_custom=True,
         custom_schema=schema,
+        deprecation=deprecation_of(spec, version),
         printer_columns=tuple(version.get("additionalPrinterColumns") or ()),
     )
 

@@ -23,9 +23,12 @@ class Peer(NamedTuple):
 
 
 class Request:
-    """One HTTP request, complete with its body. Header names are lower case; a repeated header is joined by `, `."""
+    """One HTTP request, complete with its body. Header names are lower case; a repeated header is joined by `, `.
 
-    __slots__ = ("_query", "body", "headers", "is_http10", "method", "path", "peer", "raw_query")
+    `answer_headers` are for the answer, whatever it turns out to be.
+    """
+
+    __slots__ = ("_query", "answer_headers", "body", "headers", "is_http10", "method", "path", "peer", "raw_query")
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Request:
         self.body = body
         self.peer = peer
         self.is_http10 = is_http10
+        self.answer_headers: Headers = ()
         self._query: dict[str, list[str]] | None = None
 
     @property

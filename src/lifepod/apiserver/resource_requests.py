@@ -48,7 +48,7 @@ from lifepod.apiserver.watch_lines import (
 from lifepod.apiserver.watch_stream import WatchHub, WatchStream, error_line
 from lifepod.apiserver.webhook_rounds import with_answers
 from lifepod.apiserver.webhook_session import Session
-from lifepod.apiserver.write_requests import WriteRequests
+from lifepod.apiserver.write_requests import WriteRequests, warning_headers
 from lifepod.store import TooOld, Watch
 
 _ITEM_VERBS: Final = {"GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -72,6 +72,8 @@ class ResourceRequests:
         if kind is None or not _has_right_place(kind, path):
             raise no_such_resource()
         verb = _verb(kind, request, path)
+        if kind.deprecation:
+            request.answer_headers = tuple(warning_headers((kind.deprecation,)))
         if path.subresource in STREAMED:
             if path.subresource != "log" and are_asked(self._api):
                 return self._connected(request, kind, path, user)
@@ -80,6 +82,10 @@ class ResourceRequests:
             from lifepod.apiserver.metrics_requests import MetricsRequests
 
             return MetricsRequests(self._seams, self._seams.usage).answer(request, kind, path)
+        if not kind.is_stored and verb in ("get", "list"):
+            from lifepod.apiserver.component_statuses import component_statuses
+
+            return component_statuses(self._seams, request, kind, path)
         match verb:
             case "get":
                 return self._get(request, kind, path)
