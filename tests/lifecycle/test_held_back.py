@@ -116,3 +116,13 @@ def test_only_the_two_moments_of_a_memory_change() -> None:
     later = START + timedelta(seconds=10)
     assert with_moments(memory, START, later) == memory._replace(sync_at=START, wake_at=later)
     assert with_moments(memory, None, None) == memory._replace(sync_at=None, wake_at=None)
+
+
+def test_a_back_off_is_said_when_it_begins_and_again_by_the_sync_that_shows_it() -> None:
+    """Recordings of a kubelet say BackOff six times until the third CrashLoopBackOff is shown."""
+    world = World(pod_json({"containers": [container()]}), Script(life=lambda name, attempt: Life(runs=1.0, code=1)))
+    world.run(6)
+    said = [text for reason, text in world.told("BackOff")]
+    assert len(said) == 2
+    shown = world.statuses[-1][1]["containerStatuses"][0]["state"]
+    assert shown["waiting"]["reason"] == "CrashLoopBackOff"

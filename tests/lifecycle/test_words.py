@@ -153,6 +153,8 @@ def test_the_decision_log_of_a_crash_loop() -> None:
         (2.0, *acted),
         (4.0, *acted),
         (4.0, *held),
+        (5.0, *acted),
+        (5.0, *held),
         (8.0, "pod_worker.stop_cause", "", "stopped", (("cause", "deleted"), ("grace", "30s"))),
         (8.0, "pod_phase.phase_from_statuses", "", "Failed", (("reason", ""),)),
     ]

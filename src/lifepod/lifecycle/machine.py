@@ -275,8 +275,9 @@ def _begin_sync(d: Draft) -> None:
 def _end_sync(d: Draft) -> None:
     """When the next sync is: at once when something happened meanwhile, else at the end of a back-off or after the usual delay.
 
-    A sync that went well is repeated only where the next one has something to say: pull secrets that nobody has.
-    Differs: a kubelet repeats each after 60 to 90 s.
+    CrashLoopBackOff is shown by a sync, which says once more that the container is held back. A sync that went well is repeated
+    only where the next one has something to say: pull secrets that nobody has.
+    Differs: a kubelet repeats a sync that failed after 10 to 15 s, whatever it found, and every other after 60 to 90 s.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/kubelet/pod_workers.go: completeWork
     """
@@ -292,7 +293,9 @@ def _end_sync(d: Draft) -> None:
         moments.append(d.now + RESYNC)
     if sync.retry_at is not None:
         moments.append(sync.retry_at)
-    if d.reasons != d.reasons_shown and d.reasons:
+    if any(r.reason == say.CRASH_LOOP for r in d.reasons if r not in d.reasons_shown):
+        moments.append(d.now + REASON_REFRESH)
+    elif d.reasons != d.reasons_shown and d.reasons:
         d.refresh_at = d.now + REASON_REFRESH
     if d.sync_at is not None:
         moments.append(d.sync_at)
