@@ -208,3 +208,43 @@ def test_a_node_that_has_not_spoken_yet_keeps_its_taints(cluster, make_node):
     node = cluster.add(make_node(taints=given))
     cluster.drive(NODE_LIFECYCLE)
     assert cluster.again(node)["spec"]["taints"] == given
+
+
+def going(cluster, pod):
+    metadata = {**cluster.again(pod)["metadata"], "deletionTimestamp": "2025-01-01T00:00:30Z", "finalizers": ["x/hold"]}
+    cluster.change(pod, metadata=metadata)
+    cluster.settle()
+
+
+def test_a_pod_without_a_node_that_is_to_go_has_failed(cluster, make_pod):
+    pod = cluster.add(make_pod())
+    cluster.drive(POD_GC)
+    going(cluster, pod)
+    assert cluster.again(pod)["status"]["phase"] == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("taint", "status", "is_removed"),
+    [
+        ("node.kubernetes.io/out-of-service", "Unknown", True),
+        ("node.kubernetes.io/out-of-service", "True", False),
+        ("other", "Unknown", False),
+    ],
+)
+def test_pods_that_are_to_go_leave_a_node_that_is_out_of_service(
+    cluster, make_node, make_pod, taint, status, is_removed
+):
+    node = make_node()
+    node["status"]["conditions"] = [{"type": "Ready", "status": status}]
+    node = cluster.add(node)
+    pod, stays = cluster.add(make_pod(nodeName="n1")), cluster.add(make_pod("q", nodeName="n1"))
+    cluster.drive(POD_GC)
+    going(cluster, pod)
+    assert cluster.again(pod)["status"]["phase"] != "Failed"
+    cluster.log.clear()
+    cluster.change(node, spec={"taints": [{"key": taint, "effect": "NoExecute"}]})
+    cluster.settle()
+    assert (cluster.again(pod)["status"]["phase"] == "Failed") is is_removed
+    deletions = [w.name for w in cluster.log if w.verb == "delete"]
+    assert deletions == ([pod["metadata"]["name"]] if is_removed else [])
+    assert cluster.again(stays)["status"]["phase"] != "Failed"

@@ -49,7 +49,7 @@ FIELDS: dict[str, dict[str, Support]] = {
         "os": Support("partly", "only linux; nothing else is scheduled differently"),
         "overhead": Support("partly", "counts for scheduling"),
         "resourceClaims": Support("warned", "no dynamic resource allocation"),
-        "resources": Support("warned", "pod-level resources are alpha in 1.34"),
+        "resources": Support("warned", "containers are bounded by their own resources"),
         "runtimeClassName": Support("warned", "there is one runtime"),
         "securityContext": Support("partly", "see PodSecurityContext"),
         "shareProcessNamespace": Support(

@@ -158,7 +158,8 @@ def _wait_for_company(picture: Picture) -> timedelta | None:
     A real node tells of a restart with its next relist, a second later: both seconds are kept, so that what ends by itself
     meanwhile is not stopped.
 
-    Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/job_controller.go: updatePod, SyncJobBatchPeriod
+    Source: k8s.io/kubernetes v1.34.4 pkg/controller/job/job_controller.go: updatePod, SyncJobBatchPeriod;
+            pkg/kubelet/kubelet.go: genericPlegRelistPeriod
     """
     if not picture.active or announced_end((picture.job.get("status") or {}).get("conditions") or []) is not None:
         return None

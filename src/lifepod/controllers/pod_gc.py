@@ -1,7 +1,8 @@
-"""Pods that nobody will ever finish are removed: those of a node that is gone, and deleted ones without a node.
+"""Pods that nobody will ever finish are removed: those of a node that is gone, and deleted ones without a node or on a node
+that its administrator calls out of service.
 
-Key: (namespace, pod). Source: k8s.io/kubernetes v1.34.4 pkg/controller/podgc/gc_controller.go: gcOrphaned,
-gcUnscheduledTerminating, markFailedAndDeletePod
+Key: (namespace, pod). Source: k8s.io/kubernetes v1.34.4 pkg/controller/podgc/gc_controller.go: gcOrphaned, gcTerminating,
+gcUnscheduledTerminating, markFailedAndDeletePodWithCondition
 Differs: the 12,500-pod threshold for finished pods is not applied.
 """
 
@@ -15,13 +16,14 @@ from lifepod.api.objects import JsonObject
 from lifepod.api.writes import Write
 from lifepod.controllers.outcome import NOTHING, Change, Controller, Look, Outcome, Stage, Wish
 from lifepod.controllers.ownership import is_being_deleted, key_of, name_of, namespace_of, uid_of
-from lifepod.controllers.pod_facts import is_finished
+from lifepod.controllers.pod_facts import condition_of, is_finished
 from lifepod.controllers.taint_eviction import disruption_target
 from lifepod.controllers.view import Key
 
 QUARANTINE = timedelta(seconds=40)
 """How long a node must have been gone, so that one that is only made anew loses nothing."""
 MESSAGE = "PodGC: node no longer exists"
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
 
 class Missed(NamedTuple):
@@ -32,7 +34,7 @@ class Missed(NamedTuple):
 
 def _keys(change: Change) -> Iterable[Key]:
     if change.resource == "nodes":
-        if change.type == "MODIFIED":
+        if change.type == "MODIFIED" and not _is_out_of_service(change.obj):
             return ()
         return [key_of(pod) for pod in change.view.on_node(name_of(change.obj))]
     if change.type == "DELETED":
@@ -45,15 +47,15 @@ def _keys(change: Change) -> Iterable[Key]:
 
 
 def reconcile(look: Look) -> Outcome:
-    """Remove the pod if its node is gone for good."""
+    """Remove the pod if its node is gone for good, or if it is to go and no node will see to it."""
     pod = look.view.get("pods", look.key[0], look.key[1])
     if pod is None:
         return NOTHING
-    node = pod["spec"].get("nodeName")
-    if not node:
-        return Outcome(((_removal(pod),),)) if is_being_deleted(pod) else NOTHING
-    if look.view.get("nodes", "", node) is not None:
-        return NOTHING
+    name = pod["spec"].get("nodeName")
+    node = look.view.get("nodes", "", name) if name else None
+    if node is not None or not name:
+        is_lost = is_being_deleted(pod) and (node is None or _is_out_of_service(node))
+        return Outcome((*_failed(pod), (_removal(pod),))) if is_lost else NOTHING
     since = look.memory.since if isinstance(look.memory, Missed) else look.now
     if look.now < since + QUARANTINE:
         return Outcome(wake_at=since + QUARANTINE, memory=Missed(since))
@@ -61,6 +63,23 @@ def reconcile(look: Look) -> Outcome:
     if not is_finished(pod):
         stages.append((disruption_target("DeletionByPodGC", MESSAGE, pod, look.now, fail=True),))
     return Outcome((*stages, (_removal(pod),)))
+
+
+def _is_out_of_service(node: JsonObject) -> bool:
+    """Whether the node is not ready, and tainted as one whose pods may be taken for stopped."""
+    taints = (node.get("spec") or {}).get("taints") or ()
+    ready = condition_of(node, "Ready") or {}
+    return ready.get("status") != "True" and any(taint.get("key") == OUT_OF_SERVICE for taint in taints)
+
+
+def _failed(pod: JsonObject) -> tuple[Stage, ...]:
+    """Its phase becomes Failed first, as no kubelet will say so."""
+    if is_finished(pod):
+        return ()
+    status = {"phase": "Failed", "observedGeneration": pod["metadata"].get("generation", 0)}
+    patch = {"metadata": {"uid": uid_of(pod)}, "status": status}
+    write = Write("patch", "pods", namespace_of(pod), name_of(pod), patch, subresource="status", patch_type="strategic")
+    return ((Wish(write),),)
 
 
 def _removal(pod: JsonObject) -> Wish:
