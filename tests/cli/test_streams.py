@@ -183,7 +183,7 @@ def test_a_pod_with_many_processes_ends_with_all_of_them(shared, tools):
     )
     tools.wait_until(lambda: "made" in shared.kubectl("logs", "bomb", check=False), 15)
     mark = f"4{shared.process.pid}"
-    assert _count(mark) == 200
+    tools.wait_until(lambda: _count(mark) == 200, 15)  # a child may not be `sleep` yet when its parent has gone on
     shared.kubectl("delete", "pod", "bomb")
     assert _count(mark) == 0
 

@@ -50,7 +50,11 @@ def test_a_refused_binding_is_told_and_tried_again():
     cluster.refuse = only_bindings(refusal(500, "InternalError", "boom"))
     made = cluster.add(pod())
     cluster.settle()
-    assert cluster.again(made)["status"]["conditions"][0]["message"] == "binding rejected: boom"
+    condition = cluster.again(made)["status"]["conditions"][0]
+    assert (condition["reason"], condition["message"]) == (
+        "SchedulerError",
+        'running Bind plugin "DefaultBinder": boom',
+    )
     cluster.refuse = lambda write: None
     cluster.run(10)
     assert place_of(cluster, made) == "n1"

@@ -248,7 +248,15 @@ class SchedulerPart:
         self._groups.setdefault(group, {})[uid] = None
         self._resting.setdefault(group, _Group(0, now))
 
-    def _refuse(self, uid: str, waiting: _Waiting, message: str, now: datetime, effects: list[Effect]) -> None:
+    def _refuse(
+        self,
+        uid: str,
+        waiting: _Waiting,
+        message: str,
+        now: datetime,
+        effects: list[Effect],
+        reason: str = "Unschedulable",
+    ) -> None:
         group = waiting.group or _group_of(waiting.demand)
         self._waiting[uid] = waiting._replace(group=group)
         members = self._groups.setdefault(group, {})
@@ -263,17 +271,20 @@ class SchedulerPart:
         if self._told.get(uid) not in (None, message) and len(members) <= MOST_TOLD_ANEW:
             told = list(members)
         for each in told:
-            self._tell(each, message, now, effects)
+            self._tell(each, reason, message, now, effects)
 
-    def _tell(self, uid: str, message: str, now: datetime, effects: list[Effect]) -> None:
-        """FailedScheduling, and the Unschedulable condition unless the pod already shows just that."""
+    def _tell(self, uid: str, reason: str, message: str, now: datetime, effects: list[Effect]) -> None:
+        """FailedScheduling, and the condition with that reason unless the pod already shows just that.
+
+        Source: k8s.io/kubernetes v1.34.4 pkg/scheduler/schedule_one.go: handleSchedulingFailure
+        """
         pod = self._waiting[uid].pod
         event = ObjectEvent(pod, "Warning", "FailedScheduling", message)
         write = self._recorder.write(event, now, "Scheduling")
         if write is not None:
             effects.append(write)
         self._told[uid] = message
-        patch = unschedulable_patch(pod, message, now)
+        patch = not_scheduled_patch(pod, reason, message, now)
         if patch is not None:
             effects.append(
                 Write(
@@ -307,7 +318,8 @@ class SchedulerPart:
         self._placements.remove(uid)
         waiting = self._waiting.get(uid)
         if answer.error.code not in (404, 409) and waiting is not None:
-            self._refuse(uid, waiting, f"binding rejected: {answer.error}", now, effects)
+            message = f'running Bind plugin "DefaultBinder": {answer.error}'
+            self._refuse(uid, waiting, message, now, effects, "SchedulerError")
             self._stirred = True
 
 
@@ -329,7 +341,7 @@ def _same_wishes(old: JsonObject, new: JsonObject) -> bool:
     return bool(same_spec) and old["metadata"].get("labels") == new["metadata"].get("labels")
 
 
-def unschedulable_patch(pod: JsonObject, message: str, now: datetime) -> JsonObject | None:
+def not_scheduled_patch(pod: JsonObject, reason: str, message: str, now: datetime) -> JsonObject | None:
     """The status patch that says PodScheduled False; None when the pod says so already.
 
     Source: k8s.io/kubernetes v1.34.4 pkg/scheduler/schedule_one.go: updatePod; pkg/api/v1/pod/util.go: UpdatePodCondition
@@ -338,7 +350,7 @@ def unschedulable_patch(pod: JsonObject, message: str, now: datetime) -> JsonObj
     if (
         before is not None
         and before.get("status") == "False"
-        and before.get("reason") == "Unschedulable"
+        and before.get("reason") == reason
         and before.get("message") == message
     ):
         return None
@@ -346,7 +358,7 @@ def unschedulable_patch(pod: JsonObject, message: str, now: datetime) -> JsonObj
     condition = {
         "type": "PodScheduled",
         "status": "False",
-        "reason": "Unschedulable",
+        "reason": reason,
         "message": message,
         "lastProbeTime": None,
         "lastTransitionTime": since or format_time(now),
