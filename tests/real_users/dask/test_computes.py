@@ -32,9 +32,41 @@ def operator():
     pod = with_this_python(
         {"containers": [{"name": "operator", "image": "ghcr.io/dask/dask-kubernetes-operator"}]}, *OPERATOR
     )
+    pod["serviceAccountName"] = "operator"
     labels = {"app": "operator"}
     spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "operator"}, "spec": spec}
+
+
+def access():
+    """The operator's account and what it may do, as its chart gives it."""
+
+    def rule(group, resources, verbs="get list watch patch create delete update"):
+        return {"apiGroups": [group], "resources": resources.split(), "verbs": verbs.split()}
+
+    api = "rbac.authorization.k8s.io"
+    kinds = "daskclusters daskworkergroups daskjobs daskautoscalers"
+    rules = [
+        rule("apiextensions.k8s.io", "customresourcedefinitions", "list watch"),
+        rule("", "namespaces", "list watch"),
+        rule("", "pods pods/status pods/portforward services services/status events"),
+        rule("apps", "deployments deployments/status"),
+        rule("kubernetes.dask.org", " ".join(f"{kind} {kind}/status" for kind in kinds.split())),
+        rule("kubernetes.dask.org", "daskworkergroups/scale"),
+    ]
+    subjects = [{"kind": "ServiceAccount", "name": "operator", "namespace": "default"}]
+    role = {"apiGroup": api, "kind": "ClusterRole", "name": "operator"}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator"}},
+        {"apiVersion": f"{api}/v1", "kind": "ClusterRole", "metadata": {"name": "operator"}, "rules": rules},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "operator"},
+            "roleRef": role,
+            "subjects": subjects,
+        },
+    ]
 
 
 def cluster(workers):
@@ -57,6 +89,7 @@ def test_a_kube_cluster_computes_loses_a_worker_and_is_scaled(kube_real):
     retire. A worker that is deleted takes its results along; they are computed again where its Deployment's next pod has the same name.
     """
     kube_real.apply(DEFINITIONS)
+    kube_real.apply(*access())
     kube_real.apply(operator())
     options = {"namespace": "default", "resource_timeout": 60, "port_forward_cluster_ip": True, "quiet": True}
     with KubeCluster(custom_cluster_spec=cluster(2), **options) as dask, Client(dask) as client:
